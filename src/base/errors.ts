@@ -1,0 +1,94 @@
+/**
+ * The error table: every operating error that Millrace reports, defined once.
+ *
+ * `code` is permanent and what callers switch on; the text may change. `retryable` says whether the
+ * same call can succeed later without anybody changing it. The facts (file, position, expected,
+ * actual, ...) are own properties of the error, for people and for machines.
+ */
+
+export interface ErrorEntry {
+  /** Whether the same call can succeed later by itself. */
+  readonly retryable: boolean;
+  /** What it means, as the first words of the message. */
+  readonly summary: string;
+}
+
+export const errorTable = {
+  NOT_A_DIRECTORY: { retryable: false, summary: 'the path is not a directory' },
+  NOT_A_LOG: { retryable: false, summary: 'the directory is not a log' },
+  LOG_NOT_FOUND: { retryable: false, summary: 'there is no log at this path' },
+  PERMISSION_DENIED: { retryable: false, summary: 'the operating system denies access' },
+  LOG_LOCKED: { retryable: true, summary: 'another writer holds the log' },
+  OPTION_UNKNOWN: { retryable: false, summary: 'no such option' },
+  OPTION_INVALID: { retryable: false, summary: 'the option has an invalid value' },
+  OPTION_CONFLICT: { retryable: false, summary: 'the option differs from what the log remembers' },
+  RECORD_INVALID: { retryable: false, summary: 'the record is not valid' },
+  RECORD_TOO_LARGE: { retryable: false, summary: 'the record exceeds the limit' },
+  BATCH_TOO_LARGE: { retryable: false, summary: 'the batch exceeds the limit' },
+  OFFSET_OUT_OF_RANGE: { retryable: false, summary: 'the offset is outside the log' },
+  CODEC_UNAVAILABLE: { retryable: false, summary: 'the compression codec is not available' },
+  DECOMPRESSION_FAILED: { retryable: false, summary: 'the compressed bytes are not valid' },
+  DECOMPRESSED_TOO_LARGE: { retryable: false, summary: 'the batch inflates beyond the limit' },
+  LOG_CORRUPT: { retryable: false, summary: 'stored bytes are damaged' },
+  FORMAT_UNSUPPORTED: { retryable: false, summary: 'the file has an unknown format version' },
+  LOG_READ_ONLY: { retryable: false, summary: 'the log is open for reading only' },
+  LOG_POISONED: {
+    retryable: false,
+    summary: 'the log refuses writes after a failed write or sync',
+  },
+  OUTCOME_UNKNOWN: { retryable: false, summary: 'the records may or may not be stored' },
+  DISK_FULL: { retryable: true, summary: 'no space is left; the records are not stored' },
+  BUFFER_FULL: { retryable: true, summary: 'the append buffer is full' },
+  LOG_CLOSED: { retryable: false, summary: 'the log is closed' },
+  BATCH_ENDED: { retryable: false, summary: 'the borrowed batch has ended' },
+  TOO_MANY_OPEN_FILES: { retryable: true, summary: 'the limit of open files is reached' },
+  IO_FAILED: { retryable: false, summary: 'an operating system call failed' },
+  HOLDER_FAILED: { retryable: true, summary: 'the holder of the log did not answer' },
+  REPAIR_REFUSED: { retryable: false, summary: 'the repair would lose records' },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+export type ErrorFact = string | number | boolean | null | undefined;
+export type ErrorFacts = Readonly<Record<string, ErrorFact>>;
+
+export class MillraceError extends Error {
+  override readonly name = 'MillraceError';
+  readonly code: ErrorCode;
+  /** Whether the same call can succeed later by itself. */
+  readonly retryable: boolean;
+  readonly facts: ErrorFacts;
+
+  constructor(code: ErrorCode, facts: ErrorFacts, cause?: unknown) {
+    super(describe(code, facts), cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.retryable = errorTable[code].retryable;
+    this.facts = Object.freeze({ ...facts });
+  }
+}
+
+/** Makes the error of `code`; `facts` says what, where, expected and found. */
+export function createError(code: ErrorCode, facts: ErrorFacts, cause?: unknown): MillraceError {
+  return new MillraceError(code, facts, cause);
+}
+
+/** Whether `error` is Millrace's error of `code`. */
+export function hasCode(error: unknown, code: ErrorCode): error is MillraceError {
+  return error instanceof MillraceError && error.code === code;
+}
+
+/** The errno name (`ENOSPC`, ...) of an operating system error, or undefined. */
+export function errnoOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+function describe(code: ErrorCode, facts: ErrorFacts): string {
+  const { message, ...rest } = facts;
+  const parts = Object.entries(rest)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}: ${String(value)}`);
+  const detail = parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+  const text = message === undefined ? errorTable[code].summary : String(message);
+  return `${code}: ${text}${detail}`;
+}

@@ -1,0 +1,56 @@
+/**
+ * Every fixed bound in the product, with the relations among them asserted at load.
+ *
+ * Whatever comes from outside (a file, a frame, an option) is checked against one of these before
+ * memory is given to it. Tunable values live in the option tables; these are their outer walls.
+ */
+
+import { assert } from './assert.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+export const limits = Object.freeze({
+  /** Largest offset: numbers stay exact up to 2^53 - 1. */
+  offsetMax: Number.MAX_SAFE_INTEGER - 1,
+  /** Largest batch that is read from a file or taken ready-made, bytes on disk. */
+  batchBytesMax: 64 * MIB,
+  /** Largest size to which a compressed batch may inflate, in bytes. */
+  inflatedBytesMax: 64 * MIB,
+  /** Smallest and largest `segmentBytes`. */
+  segmentBytesMin: 4 * KIB,
+  segmentBytesMax: 2 * GIB - 1,
+  /** Records in one batch: the count field is a signed 32-bit number. */
+  batchRecordsMax: 2 ** 31 - 1,
+  /** Headers of one record. */
+  recordHeadersMax: 65_535,
+  /** Size of one slab of the append path, for natural batching and for large batches. */
+  slabBytesSmall: 128 * KIB,
+  /** Target size of one batch that the log builds itself, in bytes. */
+  naturalBatchBytes: 64 * KIB,
+  /** Bytes of slabs that one writer keeps for all its logs. */
+  slabPoolBytesMax: 256 * MIB,
+  /** Largest `.index` file: as many entries as fit in this many bytes, then the segment rolls. */
+  indexBytesMax: 10 * MIB,
+  /** Bytes of loaded indexes that one log keeps in memory. */
+  indexCacheBytes: 32 * MIB,
+  /** Files of sealed segments that one log keeps open. */
+  openSegmentsMax: 64,
+  /** Bytes of the small text and binary side files that are read whole. */
+  sideFileBytesMax: 16 * MIB,
+  /** Entries kept in `leader-epoch-checkpoint`. */
+  epochEntriesMax: 100_000,
+  /** `.broken` files kept in one log. */
+  brokenFilesMax: 16,
+  /** One frame on the holder's socket, in bytes. */
+  holderFrameBytesMax: 8 * MIB,
+  /** Connections that the holder serves at once. */
+  holderConnectionsMax: 16,
+  /** How long the second watermark slot may lag behind the first, in milliseconds. */
+  watermarkLagMs: 50,
+});
+
+assert(limits.naturalBatchBytes < limits.slabBytesSmall, 'a natural batch fits in a small slab');
+assert(limits.batchBytesMax < limits.segmentBytesMax, 'a batch fits in a segment');
+assert(limits.indexBytesMax % 8 === 0, 'an index holds whole entries');

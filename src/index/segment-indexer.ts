@@ -1,0 +1,76 @@
+/**
+ * Builds both indexes of one segment while its batches go by, in the append path and in recovery
+ * alike, so that an index rebuilt after a crash equals the one that was lost.
+ *
+ * The rule is Kafka's: before a batch is added, an entry for it is made when more than
+ * `intervalBytes` have gone by since the batch of the last entry. The largest timestamp gets its
+ * entry in the time index at the same moment, and once more when the segment is sealed.
+ */
+
+import { assert } from '../base/assert.js';
+import { OffsetIndex } from './offset-index.js';
+import { TimeIndex } from './time-index.js';
+
+export class SegmentIndexer {
+  readonly baseOffset: number;
+  readonly offsets: OffsetIndex;
+  readonly times: TimeIndex;
+  readonly #intervalBytes: number;
+  #bytesSinceEntry: number;
+  #maxTimestamp = -1;
+  #maxTimestampRelative = -1;
+
+  /** `intervalBytes` 0 indexes every batch. */
+  constructor(baseOffset: number, intervalBytes: number, offsets?: OffsetIndex, times?: TimeIndex) {
+    assert(intervalBytes >= 0, 'index interval is not negative');
+    this.baseOffset = baseOffset;
+    this.offsets = offsets ?? new OffsetIndex();
+    this.times = times ?? new TimeIndex();
+    this.#intervalBytes = intervalBytes;
+    this.#bytesSinceEntry = 0;
+    if (times !== undefined && times.count > 0) {
+      this.#maxTimestamp = times.lastTimestamp;
+      this.#maxTimestampRelative = times.relative(times.count - 1);
+    }
+  }
+
+  /** The largest timestamp of the segment, -1 when it holds none. */
+  get maxTimestamp(): number {
+    return this.#maxTimestamp;
+  }
+
+  /** Continues after a clean open: how many bytes follow the batch of the last entry. */
+  resume(segmentBytes: number): void {
+    this.#bytesSinceEntry = segmentBytes - this.offsets.lastPosition;
+  }
+
+  /** Takes note of one batch, in file order. `isEmpty`: it holds no record. */
+  add(
+    position: number,
+    bytes: number,
+    lastOffset: number,
+    maxTimestamp: number,
+    isEmpty: boolean,
+  ): void {
+    const relativeLast = lastOffset - this.baseOffset;
+    if (!isEmpty && maxTimestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = maxTimestamp;
+      this.#maxTimestampRelative = relativeLast;
+    }
+    if (this.#bytesSinceEntry > this.#intervalBytes) {
+      this.offsets.append(relativeLast, position);
+      if (this.#maxTimestampRelative >= 0) {
+        this.times.appendIfLarger(this.#maxTimestamp, this.#maxTimestampRelative);
+      }
+      this.#bytesSinceEntry = 0;
+    }
+    this.#bytesSinceEntry += bytes;
+  }
+
+  /** Gives the largest timestamp its entry; called when the segment is sealed or closed. */
+  seal(): void {
+    if (this.#maxTimestampRelative >= 0) {
+      this.times.appendIfLarger(this.#maxTimestamp, this.#maxTimestampRelative);
+    }
+  }
+}

@@ -1,0 +1,5 @@
+/**
+ * The public face of Millrace: re-exports only.
+ */
+
+export * from './storage/main.js';

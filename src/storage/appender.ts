@@ -1,0 +1,469 @@
+/**
+ * The write path of one open log: groups of batches, one commit in flight while the next one fills.
+ *
+ * Records go into the buffer at once and get their offsets. What is submitted, and when:
+ * - a slab that is full is written as soon as it is full;
+ * - what lies in the open slab is written when nothing is in flight that it could wait for, so
+ *   batches
+ *   form by themselves under load and a lone append waits for nobody;
+ * - a commit (sync, then watermark) follows when somebody needs an offset to be durable and no
+ *   other
+ *   commit is in flight; it covers everything submitted before it.
+ *
+ * Everything here runs on the main thread in synchronous steps; the writer answers in order. What
+ * happens when a call fails is in `append-failure.ts`.
+ */
+
+import { assert } from '../base/assert.js';
+import type { Cancel } from '../base/clock.js';
+import { logDiagnostics } from '../base/diagnostics.js';
+import { errnoOf, type MillraceError } from '../base/errors.js';
+import { AppendBuffer, type SlabUse } from './append-buffer.js';
+import { type Commit, publishFlush } from './append-commit.js';
+import { type Extent, RecentExtents, type Roll } from './append-extent.js';
+import { AppendWaiters, type OffsetWaiter } from './append-waiters.js';
+import { batchLastOffset } from './batch-header.js';
+import type { LogPosition, WritableLogCore } from './log-core.js';
+import { markContentOf } from './mark-content.js';
+import type { MarkContent, MarkKeeper } from './mark-keeper.js';
+import type { RecordInput } from './record.js';
+import { Segment } from './segment.js';
+import { rollReason, rollSteps } from './segment-roll.js';
+import {
+  errnoOfStatus,
+  STATUS_OK,
+  type WriterClient,
+  WriterFailure,
+  type WriterFile,
+  type WriterStatus,
+} from './writer.js';
+
+/** What the appender tells the log. */
+export interface AppenderEvents {
+  /** Room may have come back, or an end has moved. */
+  readonly onProgress: () => void;
+  /** A write, sync or roll failed; nothing is submitted until `resume`. */
+  readonly onFailure: (failure: AppendFailure) => void;
+  /** The first write since an open or a cut: epoch and watermark come first, then `resume`. */
+  readonly onUnprepared: () => void;
+}
+
+export interface AppendFailure {
+  readonly call: 'write' | 'commit' | 'roll';
+  /** errno name; `ECANCELED` when an earlier call on the file failed. */
+  readonly errno: string;
+  /** The roll's step that failed, 0 otherwise. */
+  readonly stepIndex: number;
+  /** The segment that was to be written, or sealed. */
+  readonly segment: Segment;
+  /** Rolls whose outcome is not known yet: one of them may be the reason. */
+  readonly rollsInFlight: number;
+}
+
+export class Appender implements WriterClient {
+  readonly #core: WritableLogCore;
+  readonly #marks: MarkKeeper;
+  readonly #events: AppenderEvents;
+  readonly #buffer: AppendBuffer;
+  readonly #recent = new RecentExtents();
+  readonly #durableWaiters = new AppendWaiters();
+  readonly #writtenWaiters = new AppendWaiters();
+  #pending: Extent[] = [];
+  #inFlight: Extent[] = [];
+  #commit: Commit | undefined;
+  /** Somebody needs everything below to be durable. */
+  #durableDemand = 0;
+  #submitted: Commit;
+  /** The file of the newest extent that was submitted: the one that a commit syncs. */
+  #lastFile: WriterFile;
+  #rollsInFlight = 0;
+  readonly #onSettled: (() => void)[] = [];
+  #isHeld = false;
+  #isPrepared = false;
+  #isPumpQueued = false;
+  #cancelFlush: Cancel | undefined;
+
+  constructor(core: WritableLogCore, marks: MarkKeeper, events: AppenderEvents) {
+    this.#core = core;
+    this.#marks = marks;
+    this.#events = events;
+    this.#buffer = new AppendBuffer(
+      core.writer,
+      core.config,
+      core.offsets.end,
+      (use, start, bytes) => this.#addBatch(use, start, bytes),
+      () => this.#pump(),
+    );
+    this.#buffer.epoch = core.epochs.current + 1;
+    this.#submitted = this.#place();
+    this.#lastFile = this.#activeFile();
+  }
+
+  /** The next offset to be assigned. */
+  get nextOffset(): number {
+    return this.#buffer.nextOffset;
+  }
+
+  /** Everything below was handed to the writer. */
+  get submittedEnd(): number {
+    return this.#submitted.offset;
+  }
+
+  get isIdle(): boolean {
+    return this.#inFlight.length === 0 && this.#commit === undefined && !this.#hasUnsubmitted;
+  }
+
+  get #hasUnsubmitted(): boolean {
+    return this.#pending.length > 0 || this.#buffer.hasOpenBatch;
+  }
+
+  /** Places records of at most `bytes` encoded bytes; 'full' when there is no room now. */
+  place(records: readonly RecordInput[], bytes: number): number | 'full' {
+    if (this.#buffer.reserve(bytes, this.#inFlight.length > 0) === 'full') return 'full';
+    const baseOffset = this.#buffer.nextOffset;
+    const nowMs = this.#core.clock.nowMs();
+    for (const record of records) this.#buffer.add(record, nowMs);
+    return baseOffset;
+  }
+
+  /** Like `place`, for one record. */
+  placeOne(record: RecordInput, bytes: number): number | 'full' {
+    if (this.#buffer.reserve(bytes, this.#inFlight.length > 0) === 'full') return 'full';
+    const offset = this.#buffer.nextOffset;
+    this.#buffer.add(record, this.#core.clock.nowMs());
+    return offset;
+  }
+
+  /** Whether records of `bytes` encoded bytes would find room now; keeps it for the next append. */
+  hasRoom(bytes: number): boolean {
+    return this.#buffer.reserve(bytes, this.#inFlight.length > 0) === 'ready';
+  }
+
+  /** Resolves when no commit is in flight; with `hold` before it, none is until `resume`. */
+  async commitSettled(): Promise<void> {
+    while (this.#commit !== undefined) {
+      await new Promise<void>((resolve) => this.#onSettled.push(resolve));
+    }
+  }
+
+  /** Waits until everything below the target is durable. */
+  awaitDurable(waiter: OffsetWaiter): void {
+    if (waiter.target <= this.#core.offsets.durable) {
+      waiter.resolve(waiter.result);
+      return;
+    }
+    this.#durableWaiters.push(waiter);
+    this.demandDurable(waiter.target);
+  }
+
+  /** Waits until everything below the target is written. */
+  awaitWritten(waiter: OffsetWaiter): void {
+    this.#writtenWaiters.push(waiter);
+    this.wake();
+  }
+
+  /** Asks for a commit that makes everything below `offset` durable. */
+  demandDurable(offset: number): void {
+    if (offset > this.#durableDemand) this.#durableDemand = offset;
+    this.wake();
+  }
+
+  /**
+   * Submits what is due at the end of the current microtask queue: appends of one tick share it.
+   */
+  wake(): void {
+    if (this.#isPumpQueued) return;
+    this.#isPumpQueued = true;
+    queueMicrotask(this.#queuedPump);
+  }
+
+  readonly #queuedPump = (): void => {
+    this.#isPumpQueued = false;
+    this.#pump();
+  };
+
+  /** Stops submitting; answers of what is in flight still come. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  resume(): void {
+    this.#isHeld = false;
+    this.wake();
+  }
+
+  /** The epoch and the watermark are on the disk: writing may begin. */
+  markPrepared(): void {
+    this.#isPrepared = true;
+  }
+
+  get isPrepared(): boolean {
+    return this.#isPrepared;
+  }
+
+  /** What the watermark says now, but for flags that the caller overrides. */
+  markContent(overrides: Partial<MarkContent> = {}): MarkContent {
+    const { durableAt, offsets } = this.#core;
+    return markContentOf(this.#core, durableAt, offsets.durable, overrides);
+  }
+
+  /** Bytes of the newest batches, copied, or undefined when they are not in memory any more. */
+  copyRecent(segment: Segment, position: number, countMax: number): Buffer | undefined {
+    return this.#recent.copy(segment, position, countMax);
+  }
+
+  written(status: WriterStatus): void {
+    const extent = this.#inFlight.shift();
+    assert(extent !== undefined, 'a write was in flight');
+    extent.use.pendingWrites -= 1;
+    this.#buffer.releaseIfDone(extent.use);
+    if (status !== STATUS_OK) {
+      this.#fail('write', errnoOfStatus(status), 0, extent.segment);
+      return;
+    }
+    this.#core.offsets.advanceWritten(extent.nextOffset);
+    this.#core.writtenAt = endOf(extent);
+    this.#writtenWaiters.resolveUpTo(extent.nextOffset);
+    this.#events.onProgress();
+    this.#watchUnsynced();
+    this.#pump();
+  }
+
+  committed(status: WriterStatus): void {
+    const commit = this.#commit;
+    assert(commit !== undefined, 'a commit was in flight');
+    this.#commit = undefined;
+    for (const resolve of this.#onSettled.splice(0)) resolve();
+    if (status !== STATUS_OK) {
+      this.#fail('commit', errnoOfStatus(status), 0, this.#core.segments.active);
+      return;
+    }
+    this.#core.offsets.advanceDurable(commit.offset);
+    this.#core.durableAt = commit.at;
+    this.#marks.scheduleSync();
+    if (this.#cancelFlush !== undefined && commit.offset >= this.#core.offsets.written) {
+      this.#cancelFlush();
+      this.#cancelFlush = undefined;
+    }
+    publishFlush(this.#core.directory, commit, this.#core.clock.monotonicMs);
+    this.#durableWaiters.resolveUpTo(commit.offset);
+    this.#events.onProgress();
+    this.#pump();
+  }
+
+  /** Rejects all who wait beyond `offset`. */
+  rejectBeyond(offset: number, errorOf: (waiter: OffsetWaiter) => MillraceError): void {
+    this.#durableWaiters.rejectBeyond(offset, errorOf);
+    this.#writtenWaiters.rejectBeyond(offset, errorOf);
+  }
+
+  /** Forgets what was not written: the log ends at the written end again, with a new epoch. */
+  discardUnwritten(): void {
+    assert(this.#isHeld, 'nothing is submitted while batches are discarded');
+    assert(this.#inFlight.length === 0, 'the writer has answered');
+    for (const extent of this.#pending) {
+      extent.use.pendingWrites -= 1;
+      this.#buffer.releaseIfDone(extent.use);
+    }
+    this.#pending = [];
+    this.#core.offsets.cutToWritten();
+    this.#buffer.discard(this.#core.offsets.end);
+    this.#buffer.epoch = this.#core.epochs.current + 1;
+    this.#recent.clear();
+    this.#durableDemand = Math.min(this.#durableDemand, this.#core.offsets.written);
+    this.#submitted = this.#place();
+    this.#lastFile = this.#activeFile();
+    this.#isPrepared = false;
+  }
+
+  /** Ends timers; the log is closed or poisoned. */
+  close(): void {
+    this.#isHeld = true;
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    this.#recent.clear();
+  }
+
+  /** Forgets buffered memory of a poisoned log. */
+  abandon(): void {
+    this.#pending = [];
+    this.#buffer.discard(this.#buffer.nextOffset);
+  }
+
+  #pump(): void {
+    if (this.#isHeld) return;
+    if (!this.#hasUnsubmitted && !this.#isCommitDue()) return;
+    if (!this.#isPrepared) {
+      this.hold();
+      this.#events.onUnprepared();
+      return;
+    }
+    const isDurableWanted = this.#durableDemand > this.#submitted.offset;
+    const takeAll = isDurableWanted ? this.#commit === undefined : this.#inFlight.length === 0;
+    if (takeAll) this.#buffer.finishBatch();
+    this.#submitExtents(takeAll);
+    if (this.#isCommitDue()) this.#submitCommit();
+    this.#core.writer.submit();
+  }
+
+  #isCommitDue(): boolean {
+    const { durable } = this.#core.offsets;
+    return (
+      this.#commit === undefined &&
+      this.#durableDemand > durable &&
+      this.#submitted.offset > durable
+    );
+  }
+
+  #submitExtents(takeAll: boolean): void {
+    let count = 0;
+    for (const extent of this.#pending) {
+      if (!takeAll && !extent.use.isClosed) break;
+      if (extent.roll !== undefined) this.#submitRoll(extent.roll, extent);
+      const { use, start, end } = extent;
+      const { writer } = this.#core;
+      writer.write(this, extent.file, use.slab, start, end - start, extent.position);
+      this.#inFlight.push(extent);
+      this.#lastFile = extent.file;
+      this.#recent.push(extent);
+      this.#submitted = {
+        offset: extent.nextOffset,
+        at: endOf(extent),
+        startedMs: 0,
+        bytes: this.#submitted.bytes + end - start,
+        batches: this.#submitted.batches + extent.batches,
+      };
+      count += 1;
+    }
+    if (count > 0) this.#pending.splice(0, count);
+  }
+
+  #submitCommit(): void {
+    const { offset, at, bytes, batches } = this.#submitted;
+    const startedMs = this.#core.clock.monotonicMs();
+    this.#commit = { offset, at, startedMs, bytes, batches };
+    this.#submitted = { offset, at, startedMs: 0, bytes: 0, batches: 0 };
+    const position = this.#marks.position;
+    const mark = this.#marks.prepare(markContentOf(this.#core, at, offset));
+    this.#core.writer.commit(this, this.#lastFile, mark, position);
+  }
+
+  #addBatch(use: SlabUse, start: number, bytes: number): void {
+    const { segments, config, clock } = this.#core;
+    const memory = use.slab.bytes;
+    const nowMs = clock.nowMs();
+    const reason = rollReason(segments.active, {
+      segmentBytes: config.segmentBytes,
+      segmentMs: config.segmentMs,
+      nowMs,
+      batchBytes: bytes,
+      lastOffset: batchLastOffset(memory, start),
+    });
+    const roll = reason === 'stay' ? undefined : this.#planRoll(reason);
+    const segment = segments.active;
+    const { totals } = segment.active();
+    const position = totals.bytes;
+    if (position === 0) segment.firstAppendMs = nowMs;
+    segment.addBatch(memory, start, bytes);
+    this.#core.offsets.advanceEnd(totals.nextOffset);
+    const last = this.#pending.at(-1);
+    if (last !== undefined && last.use === use && last.end === start && last.segment === segment) {
+      last.end = start + bytes;
+      last.nextOffset = totals.nextOffset;
+      last.batches += 1;
+      return;
+    }
+    use.pendingWrites += 1;
+    this.#pending.push({
+      use,
+      generation: use.slab.generation,
+      start,
+      end: start + bytes,
+      segment,
+      file: this.#activeFile(),
+      position,
+      nextOffset: totals.nextOffset,
+      batches: 1,
+      roll,
+    });
+  }
+
+  /** Makes the next segment active at once; its steps run when its first bytes are submitted. */
+  #planRoll(reason: string): Roll {
+    const core = this.#core;
+    const sealed = core.segments.active;
+    const files = sealed.toSealedFiles(core.logId, core.epochs, core.runningMaxTimestamp);
+    core.runningMaxTimestamp = sealed.seal?.runningMaxTimestamp ?? core.runningMaxTimestamp;
+    const baseOffset = sealed.active().totals.nextOffset;
+    const next = Segment.createActive(core.directory, baseOffset, core.config.indexIntervalBytes);
+    const file = core.writer.newFile();
+    const steps = rollSteps(sealed, this.#activeFile(), files, next, file);
+    next.writerFile = file;
+    core.segments.append(next);
+    return { sealed, steps, reason };
+  }
+
+  #submitRoll(roll: Roll, extent: Extent): void {
+    this.#rollsInFlight += 1;
+    this.#core.writer.run(roll.steps).then(
+      () => {
+        this.#rollsInFlight -= 1;
+        const { sealed } = roll;
+        sealed.writerFile = undefined;
+        // The files say it all now; a reader that needs the index loads it within its bound.
+        sealed.indexer = undefined;
+        sealed.totals = undefined;
+        this.#marks.scheduleSync();
+        logDiagnostics.roll.publish({
+          path: this.#core.directory,
+          sealedBaseOffset: sealed.baseOffset,
+          sealedBytes: sealed.seal?.logBytes ?? 0,
+          baseOffset: extent.segment.baseOffset,
+          reason: roll.reason,
+        });
+        this.#events.onProgress();
+      },
+      (error: unknown) => {
+        this.#rollsInFlight -= 1;
+        const stepIndex = error instanceof WriterFailure ? error.stepIndex : 0;
+        this.#fail('roll', errnoOf(error) ?? 'EIO', stepIndex, roll.sealed);
+      },
+    );
+  }
+
+  #fail(call: AppendFailure['call'], errno: string, stepIndex: number, segment: Segment): void {
+    this.hold();
+    const rollsInFlight = this.#rollsInFlight;
+    this.#events.onFailure({ call, errno, stepIndex, segment, rollsInFlight });
+  }
+
+  /** Sees to it that records which nobody waits for are synced by time or bytes. */
+  #watchUnsynced(): void {
+    const { written, durable } = this.#core.offsets;
+    if (written <= this.#durableDemand || written <= durable) return;
+    if (this.#submitted.bytes >= this.#core.config.flushBytes) {
+      this.demandDurable(written);
+      return;
+    }
+    this.#cancelFlush ??= this.#core.clock.schedule(this.#core.config.flushMs, () => {
+      this.#cancelFlush = undefined;
+      this.demandDurable(this.#core.offsets.written);
+    });
+  }
+
+  #activeFile(): WriterFile {
+    const { writerFile } = this.#core.segments.active;
+    assert(writerFile !== undefined, 'the active segment is open in the writer');
+    return writerFile;
+  }
+
+  #place(): Commit {
+    const { offsets, writtenAt } = this.#core;
+    return { offset: offsets.written, at: writtenAt, startedMs: 0, bytes: 0, batches: 0 };
+  }
+}
+
+function endOf(extent: Extent): LogPosition {
+  const position = extent.position + extent.end - extent.start;
+  return { segmentBase: extent.segment.baseOffset, position };
+}

@@ -1,0 +1,108 @@
+/**
+ * One batch in the hands of a reader: what its header says, and its records.
+ *
+ * Iterating gives records that stay valid; it marks the memory as escaped. `cursor()` gives a walk
+ * that allocates nothing over memory that is recycled; it marks the batch as borrowed. A compressed
+ * batch is inflated at the first of either, once, into memory of its own. The header fields are
+ * copied when the batch is made and outlive its memory.
+ */
+
+import { type BatchBody, openBody } from './batch-body.js';
+import { type BatchCursor, RecordWalker } from './batch-cursor.js';
+import {
+  batchBaseOffset,
+  batchBaseSequence,
+  batchBytes,
+  batchCodecId,
+  batchCount,
+  batchEpoch,
+  batchLastOffsetDelta,
+  batchMaxTimestamp,
+  batchProducerEpoch,
+  batchProducerId,
+  isControlBatch,
+  isTransactionalBatch,
+} from './batch-header.js';
+import { type BatchMemory, batchEnded } from './batch-memory.js';
+import { type CodecName, codecOf } from './compression.js';
+import { LogRecord } from './record-view.js';
+
+export class Batch implements Iterable<LogRecord> {
+  readonly baseOffset: number;
+  /** The last offset that the batch covers; compaction may have dropped its record. */
+  readonly lastOffset: number;
+  readonly nextOffset: number;
+  /** Records in the batch, those below `fromOffset` included. */
+  readonly count: number;
+  /** Size on disk, header included. */
+  readonly bytes: number;
+  /** The largest timestamp of the records, -1 when there are none. */
+  readonly maxTimestamp: number;
+  /** The epoch of the writer that appended the batch. */
+  readonly epoch: number;
+  readonly codec: CodecName | 'unknown';
+  /** Whether the records are marks for readers, such as the end of a transaction. */
+  readonly isControl: boolean;
+  readonly isTransactional: boolean;
+  /** -1 without a producer; NaN beyond 2^53. */
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+
+  readonly #memory: BatchMemory;
+  readonly #position: number;
+  readonly #fromOffset: number;
+  #body: BatchBody | undefined;
+  #isBorrowed = false;
+
+  /**
+   * The batch at `position` of `memory`, which `inspectBatch` accepted. Records with an offset
+   * below `fromOffset` are passed over: a reader may start within a batch.
+   */
+  constructor(memory: BatchMemory, position: number, fromOffset = 0) {
+    const { bytes } = memory;
+    this.#memory = memory;
+    this.#position = position;
+    this.#fromOffset = fromOffset;
+    this.baseOffset = batchBaseOffset(bytes, position);
+    this.lastOffset = this.baseOffset + batchLastOffsetDelta(bytes, position);
+    this.nextOffset = this.lastOffset + 1;
+    this.count = batchCount(bytes, position);
+    this.bytes = batchBytes(bytes, position);
+    this.maxTimestamp = batchMaxTimestamp(bytes, position);
+    this.epoch = batchEpoch(bytes, position);
+    this.codec = codecOf(batchCodecId(bytes, position))?.name ?? 'unknown';
+    this.isControl = isControlBatch(bytes, position);
+    this.isTransactional = isTransactionalBatch(bytes, position);
+    this.producerId = batchProducerId(bytes, position);
+    this.producerEpoch = batchProducerEpoch(bytes, position);
+    this.baseSequence = batchBaseSequence(bytes, position);
+  }
+
+  /** Whether a cursor was taken: the memory may be written over when the reader goes on. */
+  get isBorrowed(): boolean {
+    return this.#isBorrowed;
+  }
+
+  /**
+   * The records, as views that stay valid. Throws `BATCH_ENDED`, `LOG_CORRUPT`, a codec's error.
+   */
+  *[Symbol.iterator](): Generator<LogRecord, void, undefined> {
+    const walker = this.#walk();
+    if (walker.bytes === this.#memory.bytes) this.#memory.escaped = true;
+    while (walker.next()) yield new LogRecord(walker);
+  }
+
+  /** A walk that allocates nothing per record, valid until the reader goes on. Throws as above. */
+  cursor(): BatchCursor {
+    const walker = this.#walk();
+    this.#isBorrowed = true;
+    return walker;
+  }
+
+  #walk(): RecordWalker {
+    if (this.#memory.ended) throw batchEnded(this.#memory);
+    this.#body ??= openBody(this.#memory, this.#position);
+    return new RecordWalker(this.#memory, this.#position, this.#body, this.#fromOffset);
+  }
+}

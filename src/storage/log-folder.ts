@@ -1,0 +1,140 @@
+/**
+ * What lies in the folder of a log, before anything is believed or changed.
+ *
+ * Reads names and small side files, bounded; refuses what is not a folder, what may not be read and
+ * what holds files that are not a log's. It changes nothing.
+ */
+
+import { basename, join } from 'node:path';
+import { createError, errnoOf, type MillraceError } from '../base/errors.js';
+import type { FileSystem, ReadableFile } from '../base/file-system.js';
+import { limits } from '../base/limits.js';
+import { parseFileName, type SegmentSuffix, sideFiles } from './segment-files.js';
+
+export interface SegmentFileNames {
+  readonly baseOffset: number;
+  readonly suffixes: ReadonlySet<SegmentSuffix>;
+}
+
+export interface LogFolder {
+  readonly directory: string;
+  readonly kind: 'absent' | 'empty' | 'log';
+  /** Segments that have a `.log` file, by base offset. */
+  readonly segments: readonly SegmentFileNames[];
+  /** Names that a crash left and nobody needs: temporary files, indexes without a segment. */
+  readonly leftovers: readonly string[];
+  readonly brokenFiles: readonly string[];
+  readonly hasOptions: boolean;
+}
+
+/** Makes an error of the operating system one of ours, naming the path. */
+export function fromSystem(error: unknown, path: string): MillraceError {
+  const errno = errnoOf(error);
+  if (errno === 'EACCES' || errno === 'EPERM') {
+    return createError('PERMISSION_DENIED', { path, errno }, error);
+  }
+  if (errno === 'ENOTDIR') return createError('NOT_A_DIRECTORY', { path }, error);
+  if (errno === 'EMFILE' || errno === 'ENFILE') {
+    return createError('TOO_MANY_OPEN_FILES', { path, errno }, error);
+  }
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return createError('DISK_FULL', { path, errno }, error);
+  }
+  return createError('IO_FAILED', { path, errno }, error);
+}
+
+export async function readFolder(fileSystem: FileSystem, directory: string): Promise<LogFolder> {
+  try {
+    const facts = await fileSystem.facts(directory);
+    if (facts === undefined) return emptyFolder(directory, 'absent');
+    if (facts.kind !== 'directory') {
+      throw createError('NOT_A_DIRECTORY', { path: directory, actual: facts.kind });
+    }
+    return classify(directory, await fileSystem.list(directory));
+  } catch (error) {
+    if (errnoOf(error) === undefined || isOurs(error)) throw error;
+    throw fromSystem(error, directory);
+  }
+}
+
+/** The whole content of a small file; undefined when it is not there. */
+export async function readSmallFile(
+  fileSystem: FileSystem,
+  path: string,
+  bytesMax: number = limits.sideFileBytesMax,
+): Promise<Uint8Array | undefined> {
+  let file: ReadableFile | undefined;
+  try {
+    file = await fileSystem.open(path);
+    const size = await file.size();
+    if (size > bytesMax) {
+      throw createError('LOG_CORRUPT', {
+        file: path,
+        reason: 'the file is too large',
+        expected: `at most ${bytesMax} bytes`,
+        actual: size,
+      });
+    }
+    const bytes = new Uint8Array(size);
+    const count = await file.read(bytes, 0, size, 0);
+    return bytes.subarray(0, count);
+  } catch (error) {
+    if (isOurs(error)) throw error;
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw fromSystem(error, path);
+  } finally {
+    await file?.close();
+  }
+}
+
+function isOurs(error: unknown): boolean {
+  return error instanceof Error && error.name === 'MillraceError';
+}
+
+function emptyFolder(directory: string, kind: 'absent' | 'empty'): LogFolder {
+  return {
+    directory,
+    kind,
+    segments: [],
+    leftovers: [],
+    brokenFiles: [],
+    hasOptions: false,
+  };
+}
+
+function classify(directory: string, names: readonly string[]): LogFolder {
+  const suffixes = new Map<number, Set<SegmentSuffix>>();
+  const leftovers: string[] = [];
+  const brokenFiles: string[] = [];
+  const foreign: string[] = [];
+  for (const name of names) {
+    const parsed = parseFileName(name);
+    if (parsed.kind === 'temporary') leftovers.push(name);
+    else if (parsed.kind === 'broken') brokenFiles.push(name);
+    else if (parsed.kind === 'foreign') foreign.push(name);
+    else if (parsed.kind === 'segment') {
+      const known = suffixes.get(parsed.baseOffset);
+      if (known === undefined) suffixes.set(parsed.baseOffset, new Set([parsed.suffix]));
+      else known.add(parsed.suffix);
+    }
+  }
+  const segments: SegmentFileNames[] = [];
+  for (const [baseOffset, present] of suffixes) {
+    if (present.has('log')) segments.push({ baseOffset, suffixes: present });
+  }
+  segments.sort((one, two) => one.baseOffset - two.baseOffset);
+  const hasOptions = names.includes(sideFiles.options);
+  if (segments.length === 0 && !hasOptions) {
+    const strangers = foreign.filter((name) => !name.startsWith('.'));
+    const first = strangers[0] ?? brokenFiles[0];
+    if (first !== undefined) {
+      throw createError('NOT_A_LOG', {
+        path: directory,
+        expected: 'an empty folder, or segments',
+        actual: basename(join(directory, first)),
+      });
+    }
+    return { ...emptyFolder(directory, 'empty'), leftovers };
+  }
+  return { directory, kind: 'log', segments, leftovers, brokenFiles, hasOptions };
+}

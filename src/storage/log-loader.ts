@@ -1,0 +1,416 @@
+/**
+ * Opening an existing log: from the files of its folder to the state that it goes on with.
+ *
+ * After a clean close nothing is scanned: names, the last index and the watermark say it all.
+ * After a crash the active segment is walked, and `recovery-verdict.ts` decides what an invalid
+ * byte means. A folder without our side files comes from another engine: every batch is walked
+ * before it is believed.
+ *
+ * Loading reads; what must be changed on the disk is in the result, for `log-recovery.ts` to carry
+ * out.
+ */
+
+import { join } from 'node:path';
+import { createError } from '../base/errors.js';
+import type { FileSystem } from '../base/file-system.js';
+import { limits } from '../base/limits.js';
+import { searchBatches } from './batch-scan.js';
+import { Epochs, epochsCrc } from './epochs.js';
+import {
+  type LogConfig,
+  type LogOptions,
+  mergeRemembered,
+  resolveLogOptions,
+} from './log-config.js';
+import type { LogDamage } from './log-damage.js';
+import { type LogFolder, readSmallFile } from './log-folder.js';
+import { decodeLogJson, type LogIdentity } from './log-json.js';
+import { judgeInvalidBytes } from './recovery-verdict.js';
+import { Segment } from './segment.js';
+import { segmentPath, sideFiles } from './segment-files.js';
+import {
+  type RebuiltSegment,
+  readIndexes,
+  readSeal,
+  rebuildSegment,
+  type SegmentContext,
+} from './segment-loader.js';
+import { type AbortedTransaction, decodeTxnIndex, TransactionTracker } from './transactions.js';
+import { judgeWatermark, type WatermarkVerdict } from './watermark.js';
+
+/** A torn tail that recovery cuts away. */
+export interface TornTail {
+  readonly from: number;
+  readonly to: number;
+  /** Valid batches in it: the same flight, written out of order. */
+  readonly validBatches: number;
+}
+
+export interface LoadedLog {
+  /** Undefined for a folder of another engine. */
+  readonly identity: LogIdentity | undefined;
+  readonly config: LogConfig;
+  readonly segments: readonly Segment[];
+  readonly startOffset: number;
+  /** The end of what is valid. */
+  readonly endOffset: number;
+  readonly epochs: Epochs;
+  readonly watermark: WatermarkVerdict;
+  readonly isEverCompacted: boolean;
+  readonly wasClean: boolean;
+  readonly runningMaxTimestamp: number;
+  readonly aborted: readonly AbortedTransaction[];
+  /** Start of the oldest open transaction, if there is one. */
+  readonly firstOpenOffset: number | undefined;
+  /** Bytes of the active segment that are valid. */
+  readonly activeBytes: number;
+  /** From here on the active segment's bytes must be written again before they are believed. */
+  readonly rewriteFrom: number;
+  readonly tornTail: TornTail | undefined;
+  readonly damage: LogDamage | undefined;
+}
+
+export async function loadLog(
+  fileSystem: FileSystem,
+  folder: LogFolder,
+  options: LogOptions,
+): Promise<LoadedLog> {
+  const { directory } = folder;
+  const path = join(directory, sideFiles.options);
+  const jsonBytes = await readSmallFile(fileSystem, path, limits.slabBytesSmall);
+  const watermarkPath = join(directory, sideFiles.watermark);
+  const watermark = judgeWatermark(await readSmallFile(fileSystem, watermarkPath));
+  if (jsonBytes === undefined && watermark.kind !== 'absent') {
+    throw createError('LOG_CORRUPT', { file: path, reason: 'the file is missing' });
+  }
+  const identity = jsonBytes === undefined ? undefined : decodeLogJson(jsonBytes, path);
+  const config =
+    identity === undefined
+      ? resolveLogOptions(options, directory)
+      : mergeRemembered(options, identity.options, path);
+  const context = { fileSystem, folder, config, identity, watermark };
+  return identity === undefined ? await loadForeign(context) : await loadOurs(context, identity);
+}
+
+interface LoadContext {
+  readonly fileSystem: FileSystem;
+  readonly folder: LogFolder;
+  readonly config: LogConfig;
+  readonly identity: LogIdentity | undefined;
+  readonly watermark: WatermarkVerdict;
+}
+
+function segmentContext(context: LoadContext, epochs: Epochs | undefined): SegmentContext {
+  return {
+    fileSystem: context.fileSystem,
+    logId: context.identity?.logId,
+    indexIntervalBytes: context.config.indexIntervalBytes,
+    epochs,
+  };
+}
+
+async function loadOurs(context: LoadContext, identity: LogIdentity): Promise<LoadedLog> {
+  const { folder, watermark } = context;
+  const directory = folder.directory;
+  const mark = watermark.kind === 'present' ? watermark.watermark : undefined;
+  const startOffset = mark?.startOffset ?? folder.segments[0]?.baseOffset ?? 0;
+  const bases = folder.segments.map((names) => names.baseOffset);
+  const lastBase = bases.at(-1);
+  if (lastBase === undefined || (mark !== undefined && lastBase < mark.segmentBase)) {
+    const damage = missingSegment(context, mark?.segmentBase ?? 0, mark?.durableOffset);
+    if (lastBase === undefined) throw damage.error;
+    return { ...(await loadActive(context, identity, lastBase)), damage: damage.damage };
+  }
+  const loaded = await loadActive(context, identity, lastBase);
+  const kept = bases.filter((_, index) => (bases[index + 1] ?? Infinity) > startOffset);
+  const sealed = kept.slice(0, -1).map((baseOffset) => {
+    const segment = new Segment(directory, baseOffset);
+    segment.hasGaps = loaded.isEverCompacted;
+    return segment;
+  });
+  const damage = loaded.damage ?? lostStart(context, kept[0] ?? lastBase, startOffset);
+  return { ...loaded, segments: [...sealed, ...loaded.segments.slice(-1)], damage };
+}
+
+/** A log whose first segment begins behind its start has lost records. */
+function lostStart(
+  context: LoadContext,
+  firstBase: number,
+  startOffset: number,
+): LogDamage | undefined {
+  if (firstBase <= startOffset) return undefined;
+  return {
+    file: context.folder.directory,
+    position: 0,
+    offset: startOffset,
+    promisedEnd: undefined,
+    reason: 'the first segment is missing',
+    expected: startOffset,
+    actual: firstBase,
+  };
+}
+
+function missingSegment(
+  context: LoadContext,
+  baseOffset: number,
+  promisedEnd: number | undefined,
+): { readonly damage: LogDamage; readonly error: Error } {
+  const file = new Segment(context.folder.directory, baseOffset).logPath;
+  const reason = 'the segment is missing';
+  const damage = { file, position: 0, offset: baseOffset, promisedEnd, reason };
+  return { damage, error: createError('LOG_CORRUPT', { ...damage }) };
+}
+
+async function loadActive(
+  context: LoadContext,
+  identity: LogIdentity,
+  baseOffset: number,
+): Promise<LoadedLog> {
+  const { folder, watermark, config } = context;
+  const mark = watermark.kind === 'present' ? watermark.watermark : undefined;
+  const epochs = await loadEpochs(context);
+  const ownContext = segmentContext(context, epochs);
+  const common = {
+    identity,
+    config,
+    startOffset: mark?.startOffset ?? folder.segments[0]?.baseOffset ?? 0,
+    watermark,
+    isEverCompacted: mark?.isEverCompacted ?? false,
+    aborted: await readAborted(context),
+    firstOpenOffset: undefined,
+    tornTail: undefined,
+    damage: undefined,
+  };
+  if (mark?.isClean === true && mark.segmentBase === baseOffset) {
+    const active = await loadCleanActive(ownContext, folder, baseOffset, mark.position);
+    if (active !== 'doubt' && active.seal !== undefined && epochs !== undefined) {
+      return {
+        ...common,
+        segments: [active],
+        endOffset: mark.durableOffset,
+        epochs,
+        wasClean: true,
+        runningMaxTimestamp: active.seal.runningMaxTimestamp,
+        activeBytes: mark.position,
+        rewriteFrom: mark.position,
+      };
+    }
+  }
+  const hasGaps = common.isEverCompacted;
+  const rebuilt = await rebuildSegment(ownContext, folder.directory, baseOffset, hasGaps);
+  const judged = await judgeActive(context, rebuilt);
+  const { totals, indexer } = rebuilt.segment.active();
+  const runningMaxTimestamp = await runningMaxBefore(context, baseOffset);
+  rebuilt.segment.firstAppendMs = totals.bytes === 0 ? 0 : await modifiedMs(context, rebuilt);
+  return {
+    ...common,
+    ...judged,
+    segments: [rebuilt.segment],
+    endOffset: totals.nextOffset,
+    epochs: epochs ?? (await rebuildEpochs(context, rebuilt)),
+    wasClean: mark?.isClean === true,
+    runningMaxTimestamp: Math.max(runningMaxTimestamp, indexer.maxTimestamp),
+    activeBytes: totals.bytes,
+    rewriteFrom: Math.min(markPosition(context, baseOffset), totals.bytes),
+  };
+}
+
+/** The watermark's position in a segment: 0 when it lies in an earlier one. */
+function markPosition(context: LoadContext, baseOffset: number): number {
+  const { watermark } = context;
+  if (watermark.kind !== 'present') return 0;
+  return watermark.watermark.segmentBase === baseOffset ? watermark.watermark.position : 0;
+}
+
+async function modifiedMs(context: LoadContext, rebuilt: RebuiltSegment): Promise<number> {
+  const facts = await context.fileSystem.facts(rebuilt.segment.logPath);
+  return facts?.modifiedMs ?? 0;
+}
+
+/** After a clean close: believed without a scan when the seal, the sizes and the indexes agree. */
+async function loadCleanActive(
+  context: SegmentContext,
+  folder: LogFolder,
+  baseOffset: number,
+  bytes: number,
+): Promise<Segment | 'doubt'> {
+  const segment = new Segment(folder.directory, baseOffset);
+  const facts = await context.fileSystem.facts(segment.logPath);
+  if (facts?.bytes !== bytes) return 'doubt';
+  const seal = await readSeal(context, segment);
+  if (typeof seal === 'string' || seal.logBytes !== bytes) return 'doubt';
+  const indexer = await readIndexes(context, segment, seal);
+  if (indexer === 'doubt') return 'doubt';
+  indexer.resume(bytes);
+  segment.indexer = indexer;
+  segment.seal = seal;
+  segment.hasGaps = seal.hasGaps;
+  segment.firstAppendMs = seal.firstAppendMs;
+  const { nextOffset, batches, records, headersCrc } = seal;
+  segment.totals = { bytes, nextOffset, batches, records, headersCrc };
+  return segment;
+}
+
+/** What invalid bytes, or missing ones, in the active segment mean. */
+async function judgeActive(
+  context: LoadContext,
+  rebuilt: RebuiltSegment,
+): Promise<Pick<LoadedLog, 'tornTail' | 'damage'>> {
+  const { watermark, fileSystem } = context;
+  const { segment, fileBytes, invalid } = rebuilt;
+  const validBytes = segment.active().totals.bytes;
+  const markAt = markPosition(context, segment.baseOffset);
+  if (invalid === undefined && validBytes >= markAt && watermark.kind === 'present') {
+    return { tornTail: undefined, damage: undefined };
+  }
+  const mark = watermark.kind === 'present' ? watermark.watermark : undefined;
+  const file = await fileSystem.open(segment.logPath);
+  try {
+    const { nextOffset } = segment.active().totals;
+    const found = await searchBatches(file, { from: validBytes, to: fileBytes }, nextOffset);
+    const flightEnd = validBytes + (mark?.unsyncedBytesMax ?? 0);
+    const verdict = judgeInvalidBytes({
+      isClean: mark?.isClean === true && validBytes < fileBytes,
+      isActive: true,
+      watermark: watermark.kind,
+      isBelowWatermark: validBytes < markAt,
+      isBeyondFlight: found.some((batch) => batch.position + batch.bytes > flightEnd),
+    });
+    if (verdict === 'torn') {
+      const tornTail = { from: validBytes, to: fileBytes, validBatches: found.length };
+      return { tornTail, damage: undefined };
+    }
+    const damage = {
+      file: segment.logPath,
+      position: validBytes,
+      offset: nextOffset,
+      promisedEnd: mark?.durableOffset,
+      reason: `${verdict}: ${invalid?.reason ?? 'bytes are missing'}`,
+      expected: invalid?.expected ?? (validBytes < markAt ? `${markAt} bytes` : undefined),
+      actual: invalid?.actual ?? `${fileBytes} bytes`,
+    };
+    return { tornTail: undefined, damage };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Aborted transactions as the `.txnindex` files list them. */
+async function readAborted(context: LoadContext): Promise<readonly AbortedTransaction[]> {
+  const aborted: AbortedTransaction[] = [];
+  for (const { baseOffset, suffixes } of context.folder.segments) {
+    if (!suffixes.has('txnIndex')) continue;
+    const path = segmentPath(context.folder.directory, baseOffset, 'txnIndex');
+    const bytes = await readSmallFile(context.fileSystem, path);
+    const entries = bytes === undefined ? [] : decodeTxnIndex(bytes);
+    if (entries === 'invalid') {
+      throw createError('LOG_CORRUPT', { file: path, reason: 'the entries are not valid' });
+    }
+    aborted.push(...entries);
+  }
+  return aborted;
+}
+
+/** Largest timestamp before the active segment: in the seal of the one before, when it is whole. */
+async function runningMaxBefore(context: LoadContext, baseOffset: number): Promise<number> {
+  const before = context.folder.segments.filter((names) => names.baseOffset < baseOffset).at(-1);
+  if (before === undefined) return -1;
+  const segment = new Segment(context.folder.directory, before.baseOffset);
+  const seal = await readSeal(segmentContext(context, undefined), segment);
+  return typeof seal === 'string' ? -1 : seal.runningMaxTimestamp;
+}
+
+/**
+ * The epoch table, or undefined when it must be rebuilt. A table with one entry more than the
+ * watermark knows is what a crash leaves between the two syncs that raise an epoch.
+ */
+async function loadEpochs(context: LoadContext): Promise<Epochs | undefined> {
+  const { watermark, folder, fileSystem } = context;
+  const path = join(folder.directory, sideFiles.epochs);
+  const bytes = await readSmallFile(fileSystem, path);
+  if (bytes === undefined || watermark.kind !== 'present') return undefined;
+  const epochs = Epochs.decode(bytes);
+  if (epochs === 'invalid') return undefined;
+  const { epochsCrc: expected } = watermark.watermark;
+  if (epochsCrc(bytes) === expected) return epochs;
+  const withoutLast = new Epochs(epochs.entries.slice(0, -1));
+  return epochsCrc(withoutLast.encode()) === expected ? epochs : undefined;
+}
+
+/** Epochs as seals and batches say. */
+async function rebuildEpochs(context: LoadContext, active: RebuiltSegment): Promise<Epochs> {
+  const epochs = new Epochs();
+  const note = (entry: { readonly epoch: number; readonly startOffset: number }): void => {
+    if (entry.epoch > epochs.current) epochs.start(entry.epoch, entry.startOffset);
+  };
+  const plain = segmentContext(context, undefined);
+  for (const { baseOffset } of context.folder.segments) {
+    if (baseOffset === active.segment.baseOffset) break;
+    const segment = new Segment(context.folder.directory, baseOffset);
+    const seal = await readSeal(plain, segment);
+    if (typeof seal !== 'string') seal.epochs.forEach(note);
+    else {
+      const rebuilt = await rebuildSegment(plain, segment.directory, baseOffset, true);
+      rebuilt.epochStarts.forEach(note);
+    }
+  }
+  active.epochStarts.forEach(note);
+  return epochs;
+}
+
+/** A folder of another engine: offsets may skip, epochs are what the batches say. */
+async function loadForeign(context: LoadContext): Promise<LoadedLog> {
+  const { folder, config, watermark } = context;
+  const segments: Segment[] = [];
+  const epochs = new Epochs();
+  let damage: LogDamage | undefined;
+  let runningMaxTimestamp = -1;
+  const tracker = new TransactionTracker();
+  const plain = segmentContext(context, undefined);
+  for (const { baseOffset } of folder.segments) {
+    const all = Number.POSITIVE_INFINITY;
+    const rebuilt = await rebuildSegment(plain, folder.directory, baseOffset, true, all, tracker);
+    const { totals, indexer } = rebuilt.segment.active();
+    for (const { epoch, startOffset } of rebuilt.epochStarts) {
+      if (epoch > epochs.current) epochs.start(epoch, startOffset);
+    }
+    runningMaxTimestamp = Math.max(runningMaxTimestamp, indexer.maxTimestamp);
+    if (rebuilt.invalid !== undefined) {
+      const { position, nextOffset, reason, expected, actual } = rebuilt.invalid;
+      damage ??= {
+        file: rebuilt.segment.logPath,
+        position,
+        offset: nextOffset,
+        promisedEnd: undefined,
+        reason,
+        expected,
+        actual,
+      };
+      totals.bytes = Math.max(totals.bytes, rebuilt.fileBytes);
+    }
+    segments.push(rebuilt.segment);
+  }
+  const active = segments.at(-1);
+  if (active === undefined) {
+    throw createError('NOT_A_LOG', { path: folder.directory, reason: 'it has no segment' });
+  }
+  const { totals } = active.active();
+  return {
+    identity: undefined,
+    config,
+    segments,
+    startOffset: segments[0]?.baseOffset ?? 0,
+    endOffset: totals.nextOffset,
+    epochs,
+    watermark,
+    isEverCompacted: true,
+    aborted: tracker.aborted,
+    firstOpenOffset: tracker.firstOpenOffset,
+    wasClean: false,
+    runningMaxTimestamp,
+    activeBytes: totals.bytes,
+    rewriteFrom: 0,
+    tornTail: undefined,
+    damage,
+  };
+}

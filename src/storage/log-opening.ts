@@ -1,0 +1,268 @@
+/**
+ * Opening a log for writing: folder, lock, load, recovery, watermark; in this order.
+ *
+ * Nothing is changed before the lock is held. What fails after that gives everything back.
+ */
+
+import { join } from 'node:path';
+import { assert } from '../base/assert.js';
+import { logDiagnostics } from '../base/diagnostics.js';
+import { createError, errnoOf, MillraceError } from '../base/errors.js';
+import { Epochs, epochsCrc } from './epochs.js';
+import type { HolderLock } from './holder-lock.js';
+import { type LogOptions, rememberedOf, resolveLogOptions } from './log-config.js';
+import type { WritableLogCore } from './log-core.js';
+import { adoptionSteps, epochsStep, identitySteps, makeFolder } from './log-creation.js';
+import type { LogDamage } from './log-damage.js';
+import type { LogEnvironment } from './log-environment.js';
+import { fromSystem, type LogFolder, readFolder } from './log-folder.js';
+import { type LoadedLog, loadLog } from './log-loader.js';
+import { LogOffsets } from './log-offsets.js';
+import { cleanupSteps, recoverySteps } from './log-recovery.js';
+import { markContentOf } from './mark-content.js';
+import { MarkKeeper } from './mark-keeper.js';
+import { Segment } from './segment.js';
+import { sideFiles } from './segment-files.js';
+import { SegmentList } from './segment-list.js';
+import { AbortedTransactions } from './transactions.js';
+import { WATERMARK_BYTES } from './watermark.js';
+import type { Writer } from './writer.js';
+
+export interface OpenedLog {
+  readonly core: WritableLogCore;
+  readonly marks: MarkKeeper;
+  readonly lock: HolderLock;
+  readonly damage: LogDamage | undefined;
+  /** Another engine wrote what is there. */
+  readonly isForeign: boolean;
+  readonly wasClean: boolean;
+}
+
+/** Tells who holds the marks that another writer wrote over them, once they are in use. */
+export interface ForeignWriterAlarm {
+  onForeign: (error: Error) => void;
+}
+
+export async function openForWriting(
+  directory: string,
+  options: LogOptions,
+  environment: LogEnvironment,
+  alarm: ForeignWriterAlarm,
+): Promise<OpenedLog> {
+  const config = resolveLogOptions(options, directory);
+  const before = await readFolder(environment.fileSystem, directory);
+  if (before.kind !== 'log' && !config.create) throw notFound(before);
+  const writer = environment.acquireWriter();
+  let lock: HolderLock | undefined;
+  try {
+    if (before.kind === 'absent') {
+      await makeFolder(environment.fileSystem, writer, directory);
+    }
+    lock = await environment.lockManager.acquire(directory);
+    const folder = await readFolder(environment.fileSystem, directory);
+    const opening = { directory, options, environment, writer, lock, alarm };
+    return isUnmade(folder) && (await hasNoBytes(environment, folder))
+      ? await createLog(opening)
+      : await openExisting(opening, folder);
+  } catch (error) {
+    await lock?.release();
+    await writer.release();
+    if (error instanceof MillraceError || errnoOf(error) === undefined) throw error;
+    throw fromSystem(error, directory);
+  }
+}
+
+interface Opening {
+  readonly directory: string;
+  readonly options: LogOptions;
+  readonly environment: LogEnvironment;
+  readonly writer: Writer;
+  readonly lock: HolderLock;
+  readonly alarm: ForeignWriterAlarm;
+}
+
+function notFound(folder: LogFolder): Error {
+  return createError('LOG_NOT_FOUND', { path: folder.directory, actual: folder.kind });
+}
+
+/** No log, or one whose creation was cut short: `log.json` comes last. */
+function isUnmade(folder: LogFolder): boolean {
+  if (folder.kind === 'empty') return true;
+  const [only, ...others] = folder.segments;
+  return !folder.hasOptions && others.length === 0 && only?.baseOffset === 0;
+}
+
+async function hasNoBytes(environment: LogEnvironment, folder: LogFolder): Promise<boolean> {
+  const only = folder.segments[0];
+  if (only === undefined) return true;
+  const path = new Segment(folder.directory, only.baseOffset).logPath;
+  return (await environment.fileSystem.facts(path))?.bytes === 0;
+}
+
+async function createLog(opening: Opening): Promise<OpenedLog> {
+  const { directory, options, environment, writer, lock } = opening;
+  const config = resolveLogOptions(options, directory);
+  const logId = environment.newLogId();
+  const active = Segment.createActive(directory, 0, config.indexIntervalBytes);
+  active.writerFile = writer.newFile();
+  const epochs = new Epochs();
+  await writer.run([
+    { kind: 'open', file: active.writerFile, path: active.logPath, mode: 'create' },
+    epochsStep(directory, epochs),
+  ]);
+  const core: WritableLogCore = {
+    directory,
+    logId,
+    clock: environment.clock,
+    fileSystem: environment.fileSystem,
+    segments: new SegmentList([active]),
+    offsets: new LogOffsets(0, 0),
+    config,
+    epochs,
+    runningMaxTimestamp: -1,
+    isEverCompacted: false,
+    aborted: new AbortedTransactions([]),
+    firstOpenOffset: undefined,
+    durableAt: { segmentBase: 0, position: 0 },
+    writtenAt: { segmentBase: 0, position: 0 },
+    writer,
+    nonce: lock.nonce,
+    bootId: environment.bootId(),
+    epochsCrc: epochsCrc(epochs.encode()),
+  };
+  const marks = await openMarks(opening, core, { slot: 0, sequence: 0 });
+  await marks.settle(markContentOf(core, core.durableAt, core.offsets.durable));
+  const createdMs = environment.clock.nowMs();
+  const identity = { logId, createdMs, options: rememberedOf(config) };
+  await writer.run(identitySteps(directory, identity));
+  return { core, marks, lock, damage: undefined, isForeign: false, wasClean: true };
+}
+
+async function openExisting(opening: Opening, folder: LogFolder): Promise<OpenedLog> {
+  const { directory, options, environment, writer, lock } = opening;
+  const startedMs = environment.clock.monotonicMs();
+  const loaded = await loadLog(environment.fileSystem, folder, options);
+  const active = loaded.segments.at(-1);
+  assert(active !== undefined, 'a loaded log has a segment');
+  const isForeign = loaded.identity === undefined;
+  if (isForeign && loaded.firstOpenOffset !== undefined) {
+    throw createError('FORMAT_UNSUPPORTED', {
+      path: directory,
+      message: 'a transaction of another engine is open in this log; it can only be read',
+      offset: loaded.firstOpenOffset,
+    });
+  }
+  const logId = loaded.identity?.logId ?? environment.newLogId();
+  active.writerFile = writer.newFile();
+  const place = { segmentBase: active.baseOffset, position: loaded.activeBytes };
+  const core: WritableLogCore = {
+    directory,
+    logId,
+    clock: environment.clock,
+    fileSystem: environment.fileSystem,
+    segments: new SegmentList(loaded.segments),
+    offsets: new LogOffsets(loaded.startOffset, Math.max(loaded.startOffset, loaded.endOffset)),
+    config: loaded.config,
+    epochs: loaded.epochs,
+    runningMaxTimestamp: loaded.runningMaxTimestamp,
+    isEverCompacted: loaded.isEverCompacted,
+    aborted: new AbortedTransactions(loaded.aborted),
+    firstOpenOffset: loaded.firstOpenOffset,
+    durableAt: place,
+    writtenAt: place,
+    writer,
+    nonce: lock.nonce,
+    bootId: environment.bootId(),
+    epochsCrc: epochsCrc(loaded.epochs.encode()),
+  };
+  const { damage } = loaded;
+  if (damage !== undefined) {
+    logDiagnostics.damage.publish({
+      path: directory,
+      file: damage.file,
+      position: damage.position,
+      bytes: 0,
+      reason: damage.reason,
+    });
+  }
+  const refusal = damage ?? (await recover(opening, folder, loaded, active, core, startedMs));
+  const marks = await openMarks(opening, core, continuesOf(loaded));
+  if (refusal === undefined && !loaded.wasClean) {
+    await marks.settle(markContentOf(core, core.durableAt, core.offsets.durable));
+  }
+  if (refusal === undefined && isForeign) await adopt(opening, core);
+  return { core, marks, lock, damage: refusal, isForeign, wasClean: loaded.wasClean };
+}
+
+/** Carries out the recovery; when that fails, the log opens for reading only. */
+async function recover(
+  opening: Opening,
+  folder: LogFolder,
+  loaded: LoadedLog,
+  active: Segment,
+  core: WritableLogCore,
+  startedMs: number,
+): Promise<LogDamage | undefined> {
+  const file = active.writerFile;
+  assert(file !== undefined, 'the active segment has a file in the writer');
+  try {
+    await opening.writer.run([
+      { kind: 'open', file, path: active.logPath, mode: 'existing' },
+      ...recoverySteps(folder, loaded, file),
+    ]);
+    const cleanup = cleanupSteps(folder, loaded);
+    if (cleanup.length > 0) await opening.writer.run(cleanup).catch(() => undefined);
+  } catch (error) {
+    return {
+      file: active.logPath,
+      position: loaded.rewriteFrom,
+      offset: core.offsets.end,
+      promisedEnd: undefined,
+      reason: `recovery failed: ${errnoOf(error) ?? String(error)}`,
+    };
+  }
+  if (!loaded.wasClean) {
+    logDiagnostics.recover.publish({
+      path: opening.directory,
+      file: active.logPath,
+      position: loaded.rewriteFrom,
+      scannedBytes: loaded.activeBytes,
+      cutBytes: loaded.tornTail === undefined ? 0 : loaded.tornTail.to - loaded.tornTail.from,
+      endOffset: loaded.endOffset,
+      durationMs: core.clock.monotonicMs() - startedMs,
+    });
+  }
+  return undefined;
+}
+
+function continuesOf(loaded: LoadedLog): { readonly slot: 0 | 1; readonly sequence: number } {
+  const { watermark } = loaded;
+  if (watermark.kind !== 'present') return { slot: 0, sequence: 0 };
+  // The valid slot stays as it is until the other one was written and synced.
+  return { slot: watermark.slot === 0 ? 1 : 0, sequence: watermark.watermark.sequence };
+}
+
+async function openMarks(
+  opening: Opening,
+  core: WritableLogCore,
+  continues: { readonly slot: 0 | 1; readonly sequence: number },
+): Promise<MarkKeeper> {
+  const { writer, environment, directory, alarm } = opening;
+  const file = writer.newFile();
+  const path = join(directory, sideFiles.watermark);
+  await writer.run([{ kind: 'open', file, path, mode: 'create' }]);
+  const slab = writer.acquireSlab(WATERMARK_BYTES);
+  if (slab === undefined) throw createError('BUFFER_FULL', { path: directory });
+  const onForeign = (error: Error): void => alarm.onForeign(error);
+  return new MarkKeeper(writer, environment.clock, file, slab, core.nonce, continues, onForeign);
+}
+
+/** A folder of another engine becomes ours: seals, epochs and, last, `log.json`. */
+async function adopt(opening: Opening, core: WritableLogCore): Promise<void> {
+  const { writer, directory, environment } = opening;
+  const { logId, segments, epochs, config } = core;
+  await writer.run(adoptionSteps(directory, logId, segments.all(), epochs, core.aborted));
+  const createdMs = environment.clock.nowMs();
+  const identity = { logId, createdMs, options: rememberedOf(config) };
+  await writer.run(identitySteps(directory, identity));
+}

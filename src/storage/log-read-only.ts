@@ -1,0 +1,179 @@
+/**
+ * Opening a log for reading only: beside a live writer, after a crash, or a folder of another
+ * engine.
+ *
+ * It takes no lock and changes nothing. The watermark says how far the log is durable; while a
+ * reader waits at that end, the watermark is looked at again a few times per second.
+ */
+
+import { join } from 'node:path';
+import { assert } from '../base/assert.js';
+import type { Cancel } from '../base/clock.js';
+import { createError } from '../base/errors.js';
+import type { LogOptions } from './log-config.js';
+import type { LogCore } from './log-core.js';
+import type { LogEnvironment } from './log-environment.js';
+import { readFolder, readSmallFile } from './log-folder.js';
+import { type LoadedLog, loadLog } from './log-loader.js';
+import { LogOffsets } from './log-offsets.js';
+import { LogSource } from './log-source.js';
+import { Segment } from './segment.js';
+import { parseFileName, sideFiles } from './segment-files.js';
+import { SegmentList } from './segment-list.js';
+import { AbortedTransactions } from './transactions.js';
+import { judgeWatermark, type Watermark } from './watermark.js';
+
+const POLL_MS = 25;
+const LOAD_ATTEMPTS = 5;
+
+export interface ReadOnlyLog {
+  readonly source: LogSource;
+  close(): Promise<void>;
+}
+
+export async function openForReading(
+  directory: string,
+  options: LogOptions,
+  environment: LogEnvironment,
+): Promise<ReadOnlyLog> {
+  const loaded = await loadUndisturbed(directory, options, environment);
+  const isForeign = loaded.identity === undefined;
+  const mark = loaded.watermark.kind === 'present' ? loaded.watermark.watermark : undefined;
+  // A live writer moves on while this reads: what lies beyond the watermark is not ours to judge.
+  const damage = loaded.damage;
+  const end = mark === undefined || damage !== undefined ? loaded.endOffset : mark.durableOffset;
+  const active = loaded.segments.at(-1);
+  assert(active !== undefined, 'a loaded log has a segment');
+  const place =
+    mark === undefined || damage !== undefined
+      ? { segmentBase: active.baseOffset, position: loaded.activeBytes }
+      : { segmentBase: mark.segmentBase, position: mark.position };
+  const core: LogCore = {
+    directory,
+    logId: loaded.identity?.logId ?? '',
+    clock: environment.clock,
+    fileSystem: environment.fileSystem,
+    segments: new SegmentList(loaded.segments),
+    offsets: new LogOffsets(loaded.startOffset, Math.max(end, loaded.startOffset)),
+    config: loaded.config,
+    epochs: loaded.epochs,
+    runningMaxTimestamp: loaded.runningMaxTimestamp,
+    isEverCompacted: loaded.isEverCompacted,
+    aborted: new AbortedTransactions(loaded.aborted),
+    firstOpenOffset: loaded.firstOpenOffset,
+    durableAt: place,
+    writtenAt: place,
+  };
+  const source = new LogSource(core, damage, isForeign);
+  const poller = new WatermarkPoller(source, core, environment);
+  if (mark !== undefined && damage === undefined) source.observe(poller);
+  return {
+    source,
+    close: async () => {
+      poller.stop();
+      await source.close();
+    },
+  };
+}
+
+/** A live writer may roll between the listing and the watermark: then the load is tried again. */
+async function loadUndisturbed(
+  directory: string,
+  options: LogOptions,
+  environment: LogEnvironment,
+): Promise<LoadedLog> {
+  for (let attempt = 1; ; attempt++) {
+    const folder = await readFolder(environment.fileSystem, directory);
+    if (folder.kind !== 'log') {
+      throw createError('LOG_NOT_FOUND', { path: directory, actual: folder.kind });
+    }
+    const loaded = await loadLog(environment.fileSystem, folder, options);
+    if (loaded.damage === undefined || attempt === LOAD_ATTEMPTS) return loaded;
+  }
+}
+
+/** Looks at the watermark again for as long as somebody waits for it to move. */
+class WatermarkPoller {
+  readonly #source: LogSource;
+  readonly #core: LogCore;
+  readonly #environment: LogEnvironment;
+  #cancel: Cancel | undefined;
+  #isStopped = false;
+
+  constructor(source: LogSource, core: LogCore, environment: LogEnvironment) {
+    this.#source = source;
+    this.#core = core;
+    this.#environment = environment;
+  }
+
+  /** Somebody waits. */
+  wait(): void {
+    if (this.#isStopped || this.#cancel !== undefined) return;
+    this.#cancel = this.#environment.clock.schedule(POLL_MS, () => {
+      this.#cancel = undefined;
+      this.refresh()
+        .catch(() => undefined)
+        .finally(() => {
+          if (this.#source.hasWaiters) this.wait();
+        });
+    });
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  /** Takes over what the watermark says now; one that cannot be read is looked at later again. */
+  async refresh(): Promise<void> {
+    const path = join(this.#core.directory, sideFiles.watermark);
+    const verdict = judgeWatermark(await readSmallFile(this.#environment.fileSystem, path));
+    if (verdict.kind !== 'present') return;
+    const { watermark } = verdict;
+    if (watermark.segmentBase > this.#core.segments.active.baseOffset) await this.#addSegments();
+    if (watermark.segmentBase > this.#core.segments.active.baseOffset) return;
+    this.#advance(watermark);
+  }
+
+  /** Rolled since: what was active is sealed now, and its files say what it holds. */
+  async #addSegments(): Promise<void> {
+    const { directory, segments, isEverCompacted } = this.#core;
+    const names = await this.#environment.fileSystem.list(directory);
+    const bases = names
+      .map((name) => parseFileName(name))
+      .flatMap((parsed) =>
+        parsed.kind === 'segment' && parsed.suffix === 'log' ? [parsed.baseOffset] : [],
+      )
+      .sort((one, two) => one - two);
+    for (const baseOffset of bases) {
+      const { active } = segments;
+      if (baseOffset <= active.baseOffset) continue;
+      active.totals = undefined;
+      active.indexer = undefined;
+      active.seal = undefined;
+      const segment = new Segment(directory, baseOffset);
+      segment.hasGaps = isEverCompacted;
+      segments.append(segment);
+    }
+  }
+
+  #advance(watermark: Watermark): void {
+    const { offsets, segments } = this.#core;
+    if (watermark.durableOffset < offsets.durable) return;
+    const place = { segmentBase: watermark.segmentBase, position: watermark.position };
+    const hasMoved = watermark.durableOffset > offsets.durable;
+    offsets.advanceEnd(watermark.durableOffset);
+    offsets.advanceWritten(watermark.durableOffset);
+    offsets.advanceDurable(watermark.durableOffset);
+    this.#core.durableAt = place;
+    this.#core.writtenAt = place;
+    if (watermark.startOffset > offsets.start) offsets.advanceStart(watermark.startOffset);
+    while ((segments.all()[1]?.baseOffset ?? Number.POSITIVE_INFINITY) <= offsets.start) {
+      const removed = segments.removeFirst();
+      this.#source.indexes.forget(removed);
+      this.#source.files.forget(removed);
+    }
+    if (hasMoved) this.#source.progress();
+  }
+}

@@ -1,0 +1,435 @@
+/**
+ * Reading forward: batches from a position on, as views, up to an end that may move.
+ *
+ * One positional read per chunk, which ends where an indexed batch starts; reads grow while the
+ * reader goes on, and the next chunk is fetched while this one is worked on. Each batch is proved
+ * before it is handed out: checksum, continued offset, epoch. The reader pins the segment it is
+ * in.
+ *
+ * `break`, `return` and errors end it; it then holds nothing any more.
+ */
+
+import { assert } from '../base/assert.js';
+import { createError, errnoOf } from '../base/errors.js';
+import { Batch } from './batch.js';
+import { inspectBatch } from './batch-decoder.js';
+import { HEADER_BYTES } from './batch-format.js';
+import {
+  batchBaseOffset,
+  batchBytes,
+  batchLastOffset,
+  batchNextOffset,
+  isControlBatch,
+} from './batch-header.js';
+import { continuityFault } from './batch-scan.js';
+import { visibleBytes } from './log-core.js';
+import { damageError } from './log-damage.js';
+import { fromSystem } from './log-folder.js';
+import { ReadChunk } from './read-chunk.js';
+import { alignedEnd, indexOf, locateOffset } from './read-locate.js';
+import type { Durability, Isolation, ReadSource } from './read-source.js';
+import type { Segment } from './segment.js';
+
+export interface ReaderOptions {
+  /** Finds the first offset, at the first step. */
+  readonly from: () => Promise<number>;
+  /** Waits at the end for more; otherwise ends at what was the end at the first step. */
+  readonly follow: boolean;
+  readonly durability: Durability;
+  readonly isolation: Isolation;
+  readonly checkCrcs: boolean;
+  /** Whether control batches are handed out too. */
+  readonly control: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+const FIRST_READ_BYTES = 8 * 1024;
+const READ_BYTES_MAX = 1024 * 1024;
+const READ_GROWTH = 4;
+
+const isDebug = process.env['MILLRACE_DEBUG'] === '1';
+
+interface Fetched {
+  readonly position: number;
+  readonly bytes: Buffer;
+  readonly count: number;
+}
+
+export class LogReader implements AsyncIterableIterator<Batch> {
+  readonly #source: ReadSource;
+  readonly #options: ReaderOptions;
+  /** The next offset to hand out; -1 before the first step. */
+  #offset = -1;
+  /** Where a reader that does not follow ends. */
+  #end: number | undefined;
+  #segment: Segment | undefined;
+  /** Position in the segment of the next chunk. */
+  #position = 0;
+  /** The next batch starts at this offset; -1 when the index alone says where we are. */
+  #expected = -1;
+  #anchorLast = -1;
+  #fallback = 0;
+  #chunk: ReadChunk | undefined;
+  #spare: Buffer | undefined;
+  #readBytes = FIRST_READ_BYTES;
+  #batchBytesMin = HEADER_BYTES;
+  #fetching: Promise<Fetched> | undefined;
+  #isEnded = false;
+
+  constructor(source: ReadSource, options: ReaderOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Batch, undefined>> {
+    const chunk = this.#chunk;
+    if (chunk !== undefined && !this.#isEnded) {
+      chunk.step(isDebug);
+      try {
+        const batch = this.#take(chunk);
+        if (batch !== undefined) return Promise.resolve({ done: false, value: batch });
+      } catch (error) {
+        return this.#endWith(error);
+      }
+    }
+    return this.#advance();
+  }
+
+  async return(): Promise<IteratorResult<Batch, undefined>> {
+    await this.#finish();
+    return { done: true, value: undefined };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#finish();
+  }
+
+  async #endWith(error: unknown): Promise<never> {
+    await this.#finish();
+    throw error;
+  }
+
+  async #advance(): Promise<IteratorResult<Batch, undefined>> {
+    try {
+      while (!this.#isEnded) {
+        this.#options.signal?.throwIfAborted();
+        if (this.#source.isClosed) break;
+        if (this.#offset === -1) this.#offset = await this.#options.from();
+        const chunk = this.#chunk;
+        const batch = chunk === undefined ? undefined : this.#take(chunk);
+        if (batch !== undefined) return { done: false, value: batch };
+        this.#endChunk();
+        if (!(await this.#awaitMore())) break;
+        if (this.#segment === undefined) await this.#locate();
+        else if (!(await this.#nextChunk())) await this.#nextSegment();
+      }
+    } catch (error) {
+      return this.#endWith(error);
+    }
+    await this.#finish();
+    return { done: true, value: undefined };
+  }
+
+  /** The end of what this reader hands out now, exclusive. */
+  #limit(): number {
+    if (!this.#options.follow && this.#end !== undefined) return this.#end;
+    const end = this.#source.endOffset(this.#options.durability);
+    const { firstOpenOffset } = this.#source.core;
+    const isCut = this.#options.isolation === 'committed' && firstOpenOffset !== undefined;
+    this.#end = isCut ? Math.min(end, firstOpenOffset) : end;
+    return this.#end;
+  }
+
+  /** Whether there is something at the reader's offset, waiting for it when it follows. */
+  async #awaitMore(): Promise<boolean> {
+    if (this.#offset < this.#limit()) return true;
+    const { damage } = this.#source;
+    if (damage !== undefined) throw damageError(damage);
+    if (!this.#options.follow) return false;
+    const { durability, signal } = this.#options;
+    await this.#source.waitBeyond(this.#offset, durability, signal);
+    return true;
+  }
+
+  /** Goes to the segment and the position where the reader's offset lies. */
+  async #locate(): Promise<void> {
+    const { core } = this.#source;
+    if (this.#offset < core.offsets.start) throw this.#outOfRange();
+    const segment = core.segments.floor(this.#offset);
+    this.#enter(segment);
+    const indexer = await indexOf(this.#source, segment);
+    const place = locateOffset(indexer, this.#offset);
+    this.#position = place.position;
+    this.#anchorLast = place.lastOffset;
+    this.#fallback = place.fallback;
+    this.#expected = place.position === 0 ? segment.baseOffset : -1;
+  }
+
+  #outOfRange(): Error {
+    const { offsets } = this.#source.core;
+    return createError('OFFSET_OUT_OF_RANGE', {
+      offset: this.#offset,
+      startOffset: offsets.start,
+      endOffset: this.#source.endOffset(this.#options.durability),
+    });
+  }
+
+  #enter(segment: Segment): void {
+    segment.pin();
+    this.#segment?.unpin();
+    this.#segment = segment;
+    this.#position = 0;
+    this.#batchBytesMin = HEADER_BYTES;
+    this.#dropFetch();
+  }
+
+  async #nextSegment(): Promise<void> {
+    const segment = this.#current();
+    const next = this.#source.core.segments.after(segment);
+    assert(next !== undefined, 'what lies before the end lies in a segment');
+    if (this.#offset < next.baseOffset && !segment.hasGaps) {
+      throw this.#corrupt(segment, this.#position, {
+        reason: 'the segment ends early',
+        expected: next.baseOffset,
+        actual: this.#offset,
+      });
+    }
+    if (next.baseOffset > this.#offset && this.#source.core.segments.floor(this.#offset) === next) {
+      throw this.#outOfRange();
+    }
+    this.#offset = Math.max(this.#offset, next.baseOffset);
+    this.#enter(next);
+    this.#expected = next.baseOffset;
+    this.#anchorLast = -1;
+    // Its index says where chunks end; a walk without one would read batches in part.
+    if (this.#readBytes > FIRST_READ_BYTES) await indexOf(this.#source, next);
+  }
+
+  #current(): Segment {
+    assert(this.#segment !== undefined, 'the reader is in a segment');
+    return this.#segment;
+  }
+
+  /** Reads the next chunk of the current segment; false at its visible end. */
+  async #nextChunk(): Promise<boolean> {
+    const segment = this.#current();
+    const visible = await this.#visibleEnd(segment);
+    if (this.#position >= visible) return false;
+    const fetched = (await this.#takeFetch()) ?? (await this.#fetch(segment, visible));
+    if (fetched.count < this.#batchBytesMin && fetched.position + fetched.count < visible) {
+      throw this.#corrupt(segment, fetched.position + fetched.count, {
+        reason: 'the file ends early',
+        expected: visible,
+        actual: fetched.position + fetched.count,
+      });
+    }
+    this.#chunk = new ReadChunk(fetched.bytes, fetched.count, segment.logPath, fetched.position);
+    this.#batchBytesMin = HEADER_BYTES;
+    if (this.#readBytes === READ_BYTES_MAX) {
+      this.#prefetch(segment, fetched.position + fetched.count, visible);
+    }
+    this.#readBytes = Math.min(READ_BYTES_MAX, this.#readBytes * READ_GROWTH);
+    return true;
+  }
+
+  async #visibleEnd(segment: Segment): Promise<number> {
+    const place = this.#source.endPlace(this.#options.durability);
+    const known = visibleBytes(segment, place);
+    if (known !== undefined) return known;
+    await indexOf(this.#source, segment);
+    const loaded = visibleBytes(segment, place);
+    assert(loaded !== undefined, 'a loaded segment has a size');
+    return loaded;
+  }
+
+  /** Where a read from `position` ends: at a batch, if the index says where one starts. */
+  #readEnd(segment: Segment, position: number, visible: number): number {
+    const wanted = Math.max(this.#readBytes, this.#batchBytesMin);
+    const { indexer } = segment;
+    const aligned = indexer === undefined ? undefined : alignedEnd(indexer, position, wanted);
+    if (aligned === undefined || aligned - position < this.#batchBytesMin) {
+      return Math.min(visible, position + wanted);
+    }
+    return Math.min(visible, aligned);
+  }
+
+  async #fetch(segment: Segment, visible: number): Promise<Fetched> {
+    const position = this.#position;
+    const end = this.#readEnd(segment, position, visible);
+    const recent = this.#source.copyRecent(segment, position, end - position);
+    if (recent !== undefined && recent.length >= this.#batchBytesMin) {
+      return { position, bytes: recent, count: recent.length };
+    }
+    return await this.#readFile(segment, position, end);
+  }
+
+  async #readFile(segment: Segment, position: number, end: number): Promise<Fetched> {
+    const wanted = end - position;
+    const spare = this.#spare;
+    this.#spare = undefined;
+    const isFit = spare !== undefined && spare.length >= wanted;
+    const bytes = isFit ? spare : Buffer.allocUnsafeSlow(wanted);
+    const { files } = this.#source;
+    try {
+      const file = await files.acquire(segment);
+      try {
+        let count = 0;
+        while (count < wanted) {
+          const got = await file.read(bytes, count, wanted - count, position + count);
+          if (got === 0) break;
+          count += got;
+        }
+        return { position, bytes, count };
+      } finally {
+        files.release(segment);
+      }
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') throw this.#outOfRange();
+      throw fromSystem(error, segment.logPath);
+    }
+  }
+
+  /** Reads ahead when the end of the read is known to be the start of a batch. */
+  #prefetch(segment: Segment, position: number, visible: number): void {
+    const { indexer } = segment;
+    if (indexer === undefined || position >= visible) return;
+    const slot = indexer.offsets.floorByPosition(position);
+    if (slot < 0 || indexer.offsets.position(slot) !== position) return;
+    const fetching = this.#readFile(segment, position, this.#readEnd(segment, position, visible));
+    // An error is met by whoever takes it; when nobody does, it is of no interest.
+    fetching.catch(() => undefined);
+    this.#fetching = fetching;
+  }
+
+  async #takeFetch(): Promise<Fetched | undefined> {
+    const fetching = this.#fetching;
+    if (fetching === undefined) return undefined;
+    this.#fetching = undefined;
+    const fetched = await fetching;
+    const isUsable = fetched.position === this.#position && fetched.count >= this.#batchBytesMin;
+    return isUsable ? fetched : undefined;
+  }
+
+  #dropFetch(): void {
+    this.#fetching = undefined;
+  }
+
+  /** The next batch of the chunk that is to be handed out, or undefined when it has no more. */
+  #take(chunk: ReadChunk): Batch | undefined {
+    const segment = this.#current();
+    const limit = this.#limit();
+    const { bytes } = chunk.memory;
+    while (chunk.start < chunk.count) {
+      if (this.#offset >= limit) return undefined;
+      const available = chunk.count - chunk.start;
+      const crc = this.#options.checkCrcs ? 'check-crc' : 'skip-crc';
+      const outcome = inspectBatch(bytes, chunk.start, available, crc);
+      if (outcome === 'need-more-bytes') {
+        if (available >= HEADER_BYTES) this.#batchBytesMin = batchBytes(bytes, chunk.start);
+        if (chunk.start === 0 && available >= this.#batchBytesMin) {
+          throw this.#corrupt(segment, chunk.position, { reason: outcome });
+        }
+        return undefined;
+      }
+      if (outcome !== 'batch') {
+        throw this.#corrupt(segment, chunk.position, { reason: outcome });
+      }
+      if (!this.#isInPlace(segment, chunk)) return undefined;
+      this.#expected = batchNextOffset(bytes, chunk.start);
+      if (this.#expected <= this.#offset || this.#isHidden(chunk)) {
+        this.#offset = Math.max(this.#offset, this.#expected);
+        chunk.start += batchBytes(bytes, chunk.start);
+        continue;
+      }
+      const batch = new Batch(chunk.memory, chunk.start, this.#offset);
+      this.#offset = this.#expected;
+      chunk.give(batch);
+      return batch;
+    }
+    return undefined;
+  }
+
+  /** Whether the batch is not for this reader: a mark, or part of an aborted transaction. */
+  #isHidden(chunk: ReadChunk): boolean {
+    const { bytes } = chunk.memory;
+    if (isControlBatch(bytes, chunk.start)) return !this.#options.control;
+    const { aborted } = this.#source.core;
+    return this.#options.isolation === 'committed' && aborted.has(bytes, chunk.start);
+  }
+
+  /** Proves that the batch is the one that belongs here; false when the reader must start over. */
+  #isInPlace(segment: Segment, chunk: ReadChunk): boolean {
+    const { bytes } = chunk.memory;
+    const baseOffset = batchBaseOffset(bytes, chunk.start);
+    if (this.#expected === -1) {
+      if (batchLastOffset(bytes, chunk.start) !== this.#anchorLast) {
+        throw this.#corrupt(segment, chunk.position, {
+          reason: 'the index does not lead to its batch',
+          expected: this.#anchorLast,
+          actual: batchLastOffset(bytes, chunk.start),
+        });
+      }
+      if (baseOffset > this.#offset && this.#fallback < chunk.position) {
+        this.#position = this.#fallback;
+        this.#expected = this.#fallback === 0 ? segment.baseOffset : -1;
+        const { offsets } = segment.indexer ?? { offsets: undefined };
+        const slot = offsets?.floorByPosition(this.#fallback) ?? -1;
+        this.#anchorLast = slot < 0 ? -1 : segment.baseOffset + (offsets?.relative(slot) ?? 0);
+        this.#chunk = undefined;
+        this.#dropFetch();
+        return false;
+      }
+    }
+    const fault = continuityFault(bytes, chunk.start, {
+      nextOffset: this.#expected === -1 ? baseOffset : this.#expected,
+      hasGaps: segment.hasGaps,
+      epochs: this.#source.segmentContext.epochs,
+    });
+    if (fault !== undefined) throw this.#corrupt(segment, chunk.position, fault);
+    return true;
+  }
+
+  #corrupt(
+    segment: Segment,
+    position: number,
+    fault: { readonly reason: string; readonly expected?: unknown; readonly actual?: unknown },
+  ): Error {
+    return createError('LOG_CORRUPT', {
+      file: segment.logPath,
+      position,
+      offset: this.#offset,
+      reason: fault.reason,
+      expected: fault.expected === undefined ? undefined : String(fault.expected),
+      actual: fault.actual === undefined ? undefined : String(fault.actual),
+    });
+  }
+
+  /** The chunk has no whole batch left: the next one starts where its last batch ended. */
+  #endChunk(): void {
+    const chunk = this.#chunk;
+    if (chunk === undefined) return;
+    this.#chunk = undefined;
+    this.#position = chunk.position;
+    const memory = chunk.end();
+    if (memory === undefined || memory.length < FIRST_READ_BYTES) return;
+    if (isDebug) memory.fill(0xdb);
+    this.#spare = memory;
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#chunk?.step(isDebug);
+    this.#chunk = undefined;
+    this.#spare = undefined;
+    const fetching = this.#fetching;
+    this.#fetching = undefined;
+    await fetching?.catch(() => undefined);
+    this.#segment?.unpin();
+    this.#segment = undefined;
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * The writing half of an open log: admission, the states it can be in, and what happens when calls
+ * fail. The appender does the work; this file decides whether it may.
+ *
+ *     open      appends are taken
+ *     failing   a call failed: the file is being cut back, or the log is about to be poisoned
+ *     poisoned  nothing is written any more; durable records can be read
+ *     closing   what was accepted is made durable, nothing new is taken
+ *     closed
+ */
+
+import { assert } from '../base/assert.js';
+import { logDiagnostics } from '../base/diagnostics.js';
+import { createError, errnoOf, type MillraceError } from '../base/errors.js';
+import { AppendAdmission, copyRecords } from './append-admission.js';
+import { checkOne, checkRecords } from './append-bounds.js';
+import { failureAction } from './append-failure.js';
+import type { AppendResult } from './append-waiters.js';
+import { Appender, type AppendFailure } from './appender.js';
+import { Epochs, epochsCrc } from './epochs.js';
+import type { WritableLogCore } from './log-core.js';
+import { epochsStep } from './log-creation.js';
+import { cutBack } from './log-cut.js';
+import type { MarkContent, MarkKeeper } from './mark-keeper.js';
+import type { RecordInput } from './record.js';
+import { isNoSpace } from './writer.js';
+
+/** When an append counts as done: synced to the disk, handed to the file system, or accepted. */
+export type Acks = 'durable' | 'written' | 'none';
+
+type State = 'open' | 'failing' | 'poisoned' | 'closing' | 'closed';
+
+/** From each state, the ones that may follow. */
+export const writingTransitions: Readonly<Record<State, readonly State[]>> = {
+  open: ['failing', 'closing'],
+  failing: ['open', 'poisoned', 'closing'],
+  poisoned: ['closed'],
+  closing: ['failing', 'poisoned', 'closed'],
+  closed: [],
+};
+
+export class LogWriting {
+  readonly #core: WritableLogCore;
+  readonly #marks: MarkKeeper;
+  readonly #appender: Appender;
+  readonly #admission: AppendAdmission;
+  readonly #onProgress: () => void;
+  #state: State = 'open';
+  #isClosing = false;
+  #poison: MillraceError | undefined;
+  #writableWaiters: (() => void)[] = [];
+  /** What the last refused `tryAppend` asked for: `writable` waits for that much. */
+  #wantedBytes = 1;
+  #recovering: Promise<void> | undefined;
+
+  constructor(core: WritableLogCore, marks: MarkKeeper, onProgress: () => void) {
+    this.#core = core;
+    this.#marks = marks;
+    this.#onProgress = onProgress;
+    this.#admission = new AppendAdmission(core.config);
+    this.#appender = new Appender(core, marks, {
+      onProgress: () => this.#progress(),
+      onFailure: (failure) => this.#fail(failure),
+      onUnprepared: () => this.#recover(this.#prepare()),
+    });
+  }
+
+  get appender(): Appender {
+    return this.#appender;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Whether anything was written since the log was opened. */
+  get hasWritten(): boolean {
+    return this.#appender.isPrepared || this.#core.offsets.end > this.#core.offsets.written;
+  }
+
+  append(records: readonly RecordInput[], acks: Acks): Promise<AppendResult> {
+    try {
+      this.#assertOpen();
+      const bytes = checkRecords(records, this.#core.config);
+      const baseOffset = this.#admission.isEmpty ? this.#place(records, bytes) : 'full';
+      if (baseOffset !== 'full') return this.#settle(baseOffset, records.length, acks);
+      return this.#wait(records, bytes, acks);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  tryAppend(record: RecordInput, acks: Acks): number | undefined {
+    this.#assertOpen();
+    const bytes = checkOne(record, this.#core.config, 0);
+    const isFull = !this.#admission.isEmpty || this.#state === 'failing';
+    const offset = isFull ? 'full' : this.#appender.placeOne(record, bytes);
+    if (offset === 'full') {
+      this.#wantedBytes = bytes;
+      return undefined;
+    }
+    if (acks === 'durable') this.#appender.demandDurable(offset + 1);
+    else this.#appender.wake();
+    return offset;
+  }
+
+  /** Resolves when `tryAppend` may find room again; rejects when it never will. */
+  async writable(): Promise<void> {
+    for (;;) {
+      this.#assertOpen();
+      const isFull = !this.#admission.isEmpty || this.#state === 'failing';
+      if (!isFull && this.#appender.hasRoom(this.#wantedBytes)) return;
+      this.#core.writer.onSlab(() => this.#progress());
+      await new Promise<void>((resolve) => this.#writableWaiters.push(resolve));
+    }
+  }
+
+  /** Resolves once everything below `target` is durable. */
+  flush(target: number): Promise<AppendResult> {
+    if (this.#poison !== undefined) return Promise.reject(this.#poison);
+    return new Promise((resolve, reject) => {
+      const result = { baseOffset: target, lastOffset: target - 1 };
+      this.#appender.awaitDurable({ target, result, resolve, reject });
+    });
+  }
+
+  /** Runs while no commit is in flight and none begins; for changes of the watermark. */
+  async exclusively(run: () => Promise<void>): Promise<void> {
+    while (this.#recovering !== undefined) await this.#recovering;
+    this.#assertOpen();
+    this.#appender.hold();
+    try {
+      await this.#appender.commitSettled();
+      await run();
+    } catch (error) {
+      this.#poisonLog(error);
+      throw error;
+    }
+    if (this.#state === 'open') this.#appender.resume();
+  }
+
+  /** Another writer was seen, or background work failed: nothing is written any more. */
+  poison(cause: unknown): void {
+    this.#poisonLog(cause);
+  }
+
+  /**
+   * Makes everything accepted durable and takes nothing new; resolves when nothing is in flight.
+   */
+  async drain(): Promise<void> {
+    this.#isClosing = true;
+    while (this.#recovering !== undefined) await this.#recovering;
+    while (!this.#admission.isEmpty && this.#poison === undefined) {
+      await new Promise<void>((resolve) => this.#writableWaiters.push(resolve));
+    }
+    while (this.#poison === undefined && this.#core.offsets.durable < this.#appender.nextOffset) {
+      await this.flush(this.#appender.nextOffset).catch(() => undefined);
+      while (this.#recovering !== undefined) await this.#recovering;
+    }
+    if (this.#state === 'open') this.#move('closing');
+    this.#appender.close();
+    await this.#appender.commitSettled();
+    for (const wake of this.#writableWaiters.splice(0)) wake();
+  }
+
+  /** The last step of closing. */
+  markClosed(): void {
+    this.#move('closed');
+  }
+
+  #assertOpen(): void {
+    if (this.#poison !== undefined) throw this.#poison;
+    if (this.#isClosing) throw createError('LOG_CLOSED', { path: this.#core.directory });
+  }
+
+  #place(records: readonly RecordInput[], bytes: number): number | 'full' {
+    return this.#state === 'failing' ? 'full' : this.#appender.place(records, bytes);
+  }
+
+  #settle(baseOffset: number, count: number, acks: Acks): Promise<AppendResult> {
+    const result = { baseOffset, lastOffset: baseOffset + count - 1 };
+    const target = baseOffset + count;
+    if (acks === 'none') {
+      this.#appender.wake();
+      return Promise.resolve(result);
+    }
+    return new Promise((resolve, reject) => {
+      const waiter = { target, result, resolve, reject };
+      if (acks === 'durable') this.#appender.awaitDurable(waiter);
+      else this.#appender.awaitWritten(waiter);
+    });
+  }
+
+  #wait(records: readonly RecordInput[], bytes: number, acks: Acks): Promise<AppendResult> {
+    if (this.#core.config.overflow === 'reject') {
+      throw createError('BUFFER_FULL', { bufferBytes: this.#core.config.bufferBytes });
+    }
+    return new Promise((resolve, reject) => {
+      const refusal = this.#admission.push({
+        records: copyRecords(records),
+        bytes,
+        admit: (baseOffset) => {
+          this.#settle(baseOffset, records.length, acks).then(resolve, reject);
+        },
+        reject,
+      });
+      if (refusal !== undefined) reject(refusal);
+      else this.#core.writer.onSlab(() => this.#progress());
+    });
+  }
+
+  #progress(): void {
+    for (let first = this.#admission.first; first !== undefined; first = this.#admission.first) {
+      const baseOffset = this.#place(first.records, first.bytes);
+      if (baseOffset === 'full') break;
+      this.#admission.shift();
+      first.admit(baseOffset);
+    }
+    if (this.#admission.isEmpty && this.#writableWaiters.length > 0) {
+      for (const wake of this.#writableWaiters.splice(0)) wake();
+    }
+    this.#onProgress();
+  }
+
+  /** Raises the epoch and clears the clean flag, durably, before the first write. */
+  async #prepare(): Promise<void> {
+    const core = this.#core;
+    const epochs = new Epochs(core.epochs.entries);
+    epochs.dropBefore(core.offsets.start);
+    epochs.start(core.epochs.current + 1, core.offsets.written);
+    const step = epochsStep(core.directory, epochs);
+    try {
+      await core.writer.run([step, { kind: 'syncDirectory', path: core.directory }]);
+    } catch (error) {
+      if (!isNoSpace(errnoOf(error))) throw error;
+      this.#rejectUnwritten(error);
+      this.#appender.resume();
+      return;
+    }
+    core.epochs = epochs;
+    core.epochsCrc = epochsCrc(epochs.encode());
+    await this.#marks.settle(this.#appender.markContent());
+    this.#appender.markPrepared();
+    this.#appender.resume();
+  }
+
+  #fail(failure: AppendFailure): void {
+    if (this.#state === 'failing' || this.#state === 'poisoned') return;
+    const action = failureAction(failure);
+    if (action === 'await-roll') return;
+    const cause = Object.assign(new Error(`${failure.call} failed`), { code: failure.errno });
+    if (action === 'poison') {
+      this.#poisonLog(cause);
+      return;
+    }
+    this.#move('failing');
+    this.#recover(this.#cut(failure, cause));
+  }
+
+  async #cut(failure: AppendFailure, cause: Error): Promise<void> {
+    await cutBack(this.#core, failure.segment);
+    this.#rejectUnwritten(cause);
+    this.#move('open');
+    this.#appender.resume();
+    this.#progress();
+  }
+
+  /** Nothing beyond the written end is stored, and nobody was told otherwise. */
+  #rejectUnwritten(cause: unknown): void {
+    const { directory, offsets } = this.#core;
+    this.#appender.discardUnwritten();
+    const errorOf = (): MillraceError =>
+      createError('DISK_FULL', { path: directory, errno: errnoOf(cause) }, cause);
+    this.#appender.rejectBeyond(offsets.written, errorOf);
+    this.#admission.rejectAll(errorOf());
+  }
+
+  /** Runs a recovery; when that fails too, the log is poisoned. */
+  #recover(recovery: Promise<void>): void {
+    this.#recovering = recovery
+      .catch((error: unknown) => this.#poisonLog(error))
+      .finally(() => {
+        this.#recovering = undefined;
+        for (const wake of this.#writableWaiters.splice(0)) wake();
+      });
+  }
+
+  #poisonLog(cause: unknown): void {
+    if (this.#poison !== undefined || this.#state === 'closed') return;
+    const { directory: path, offsets } = this.#core;
+    this.#state = 'poisoned';
+    this.#poison = createError('LOG_POISONED', { path, errno: errnoOf(cause) }, cause);
+    const poison = this.#poison;
+    const submitted = this.#appender.submittedEnd;
+    this.#appender.close();
+    const facts = { path, durableEnd: offsets.durable, errno: errnoOf(cause) };
+    this.#appender.rejectBeyond(offsets.durable, ({ target }) =>
+      target > submitted ? poison : createError('OUTCOME_UNKNOWN', facts, cause),
+    );
+    this.#appender.abandon();
+    this.#admission.rejectAll(poison);
+    for (const wake of this.#writableWaiters.splice(0)) wake();
+    logDiagnostics.poison.publish({ path, durableEnd: offsets.durable, cause });
+    // A note for the next open; the failed file stays as it is whether or not the note is written.
+    this.#marks.settle(this.#poisonContent()).catch(() => undefined);
+    this.#onProgress();
+  }
+
+  #poisonContent(): MarkContent {
+    return this.#appender.markContent({ isPoisoned: true });
+  }
+
+  #move(state: State): void {
+    assert(writingTransitions[this.#state].includes(state), 'the state may follow');
+    this.#state = state;
+  }
+}

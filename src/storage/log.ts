@@ -1,0 +1,394 @@
+/**
+ * The log: an append-only sequence of records in one folder.
+ *
+ * This class is the face; it holds no decision. Writing is `log-writing.ts`, reading
+ * `log-reader.ts`, opening `log-opening.ts` and `log-read-only.ts`. One process writes a folder at
+ * a time; any number read it.
+ */
+
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { logDiagnostics } from '../base/diagnostics.js';
+import { createError, type MillraceError } from '../base/errors.js';
+import { Mutex } from '../base/mutex.js';
+import type { AppendResult } from './append-waiters.js';
+import type { Batch } from './batch.js';
+import type { HolderLock } from './holder-lock.js';
+import { serveHolder } from './holder-service.js';
+import { type LogConfig, type LogOptions, rememberedOf, resolveLogOptions } from './log-config.js';
+import { damageError, type LogDamage } from './log-damage.js';
+import { deleteBefore } from './log-deletion.js';
+import { type LogEnvironment, systemEnvironment } from './log-environment.js';
+import { encodeLogJson } from './log-json.js';
+import { type OpenedLog, openForWriting } from './log-opening.js';
+import { openForReading } from './log-read-only.js';
+import { LogReader } from './log-reader.js';
+import { LogSource } from './log-source.js';
+import { type Acks, LogWriting } from './log-writing.js';
+import type { MarkKeeper } from './mark-keeper.js';
+import { checkReadOptions, type ReadOptions } from './read-options.js';
+import { startOffsetOf } from './read-start.js';
+import type { RecordInput } from './record.js';
+import { sideFiles } from './segment-files.js';
+import { closeSteps } from './segment-roll.js';
+
+export interface AppendOptions {
+  /** What the promise waits for; `durable` (the default) is the only one that survives a crash. */
+  readonly acks?: Acks | undefined;
+}
+
+export interface LogDescription {
+  readonly directory: string;
+  readonly logId: string;
+  /** First readable offset. */
+  readonly startOffset: number;
+  /** Exclusive end of what is on the disk, of what is written, and of what was accepted. */
+  readonly durableOffset: number;
+  readonly writtenOffset: number;
+  readonly endOffset: number;
+  readonly segments: number;
+  readonly state: 'open' | 'failing' | 'poisoned' | 'closing' | 'closed' | 'damaged' | 'read-only';
+  readonly damage: LogDamage | undefined;
+  readonly options: LogConfig;
+}
+
+interface WritingParts {
+  readonly opened: OpenedLog;
+  readonly marks: MarkKeeper;
+  readonly writing: LogWriting;
+  readonly lock: HolderLock;
+}
+
+export class Log {
+  readonly #source: LogSource;
+  readonly #parts: WritingParts | undefined;
+  readonly #closeReading: () => Promise<void>;
+  readonly #mutex = new Mutex();
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    source: LogSource,
+    parts: WritingParts | undefined,
+    closeReading: () => Promise<void>,
+  ) {
+    this.#source = source;
+    this.#parts = parts;
+    this.#closeReading = closeReading;
+    parts?.lock.serve((request) =>
+      serveHolder(
+        {
+          describe: () => describeForOthers(this.describe()),
+          append: (records) => this.append(records),
+          deleteRecordsBefore: (offset) => this.deleteRecordsBefore(offset),
+          alter: (options) => this.alter(options),
+        },
+        request,
+      ),
+    );
+  }
+
+  /**
+   * Opens the log in `directory`, making it when it is absent.
+   *
+   * Throws NOT_A_DIRECTORY, NOT_A_LOG, LOG_NOT_FOUND, PERMISSION_DENIED, LOG_LOCKED,
+   * OPTION_UNKNOWN, OPTION_INVALID, OPTION_CONFLICT, FORMAT_UNSUPPORTED, and LOG_CORRUPT when a
+   * side file is damaged. A log whose records are damaged opens, serves what verifies and refuses
+   * appends.
+   */
+  static async open(
+    directory: string,
+    options: LogOptions = {},
+    environment: LogEnvironment = systemEnvironment,
+  ): Promise<Log> {
+    const startedMs = environment.clock.monotonicMs();
+    const { readOnly } = resolveLogOptions(options, directory);
+    const log = readOnly
+      ? await Log.#openReadOnly(directory, options, environment)
+      : await Log.#openWritable(directory, options, environment);
+    const { startOffset, durableOffset } = log.describe();
+    logDiagnostics.open.publish({
+      path: directory,
+      startOffset,
+      endOffset: durableOffset,
+      isReadOnly: readOnly,
+      wasClean: log.#parts?.opened.wasClean ?? true,
+      durationMs: environment.clock.monotonicMs() - startedMs,
+    });
+    return log;
+  }
+
+  static async #openReadOnly(
+    directory: string,
+    options: LogOptions,
+    environment: LogEnvironment,
+  ): Promise<Log> {
+    const { source, close } = await openForReading(directory, options, environment);
+    return new Log(source, undefined, close);
+  }
+
+  static async #openWritable(
+    directory: string,
+    options: LogOptions,
+    environment: LogEnvironment,
+  ): Promise<Log> {
+    const alarm = { onForeign: (_error: Error): void => undefined };
+    const opened = await openForWriting(directory, options, environment, alarm);
+    const { core, marks, lock, damage, isForeign } = opened;
+    const source = new LogSource(core, damage, isForeign);
+    const writing = new LogWriting(core, marks, () => source.progress());
+    source.attach(writing.appender);
+    alarm.onForeign = (error) => writing.poison(error);
+    return new Log(source, { opened, marks, writing, lock }, () => source.close());
+  }
+
+  /** First readable offset. */
+  get startOffset(): number {
+    return this.#source.core.offsets.start;
+  }
+
+  /** Exclusive end of what is on the disk: what readers see by default. */
+  get durableOffset(): number {
+    return this.#source.core.offsets.durable;
+  }
+
+  /** The next offset to be assigned. */
+  get endOffset(): number {
+    return this.#parts?.writing.appender.nextOffset ?? this.durableOffset;
+  }
+
+  get directory(): string {
+    return this.#source.core.directory;
+  }
+
+  describe(): LogDescription {
+    const { core, damage } = this.#source;
+    const writing = this.#parts?.writing;
+    const state = this.#source.isClosed ? 'closed' : (writing?.state ?? 'read-only');
+    return {
+      directory: core.directory,
+      logId: core.logId,
+      startOffset: core.offsets.start,
+      durableOffset: core.offsets.durable,
+      writtenOffset: core.offsets.written,
+      endOffset: this.endOffset,
+      segments: core.segments.count,
+      state: damage !== undefined && state === 'open' ? 'damaged' : state,
+      damage,
+      options: core.config,
+    };
+  }
+
+  /**
+   * Appends records as one batch: all of them or none. Resolves when they are as safe as `acks`
+   * says; the bytes are copied before this returns.
+   *
+   * Rejects with RECORD_INVALID, RECORD_TOO_LARGE, BATCH_TOO_LARGE, BUFFER_FULL, DISK_FULL
+   * (definitely not stored), OUTCOME_UNKNOWN, LOG_POISONED, LOG_CORRUPT, LOG_READ_ONLY,
+   * LOG_CLOSED.
+   */
+  append(records: readonly RecordInput[], options: AppendOptions = {}): Promise<AppendResult> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const parts = this.#parts;
+    if (parts === undefined) return Promise.reject(this.#readOnly());
+    return parts.writing.append(records, options.acks ?? 'durable');
+  }
+
+  /**
+   * Appends one record without waiting: its offset, or undefined when the buffer is full. It is
+   * made durable like any other; `flush` tells when. Throws what `append` rejects with.
+   */
+  tryAppend(record: RecordInput, options: AppendOptions = {}): number | undefined {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    const parts = this.#parts;
+    if (parts === undefined) throw this.#readOnly();
+    return parts.writing.tryAppend(record, options.acks ?? 'durable');
+  }
+
+  /** Resolves when `tryAppend` may find room again. */
+  async writable(): Promise<void> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    if (this.#parts === undefined) throw this.#readOnly();
+    await this.#parts.writing.writable();
+  }
+
+  /**
+   * Resolves to the durable end once the record at `offset`, or everything accepted so far, is on
+   * the disk. Rejects with OFFSET_OUT_OF_RANGE when the offset was not assigned, and like
+   * `append`.
+   */
+  async flush(offset?: number): Promise<number> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    if (this.#parts === undefined) throw this.#readOnly();
+    const endOffset = this.endOffset;
+    if (offset !== undefined && (!Number.isSafeInteger(offset) || offset < 0)) {
+      throw createError('OPTION_INVALID', {
+        option: 'offset',
+        expected: 'an offset',
+        actual: offset,
+      });
+    }
+    if (offset !== undefined && offset >= endOffset) {
+      throw createError('OFFSET_OUT_OF_RANGE', {
+        offset,
+        startOffset: this.startOffset,
+        endOffset,
+      });
+    }
+    await this.#parts.writing.flush(offset === undefined ? endOffset : offset + 1);
+    return this.durableOffset;
+  }
+
+  /**
+   * Reads batches in order. Without `follow` the loop ends at what was the end when it began; with
+   * it the loop waits for more, until the log closes or the signal aborts.
+   *
+   * Throws OFFSET_OUT_OF_RANGE, LOG_CORRUPT, and the signal's reason. Records of a batch are views
+   * on memory that is not used again; see `Batch.cursor` for the way that borrows it.
+   */
+  read(options: ReadOptions = {}): AsyncIterableIterator<Batch> & AsyncDisposable {
+    const { from, ...checked } = checkReadOptions(options);
+    const start = (): Promise<number> => {
+      if (this.#source.isClosed) throw createError('LOG_CLOSED', { path: this.directory });
+      return startOffsetOf(this.#source, from, checked.durability);
+    };
+    if (this.#closing !== undefined) throw createError('LOG_CLOSED', { path: this.directory });
+    return new LogReader(this.#source, { ...checked, from: start });
+  }
+
+  /**
+   * Moves the log start to `offset` and gives back the disk of segments that lie wholly before it;
+   * resolves to the start offset once that is durable. A segment that a reader is in goes when the
+   * reader leaves it. Throws OFFSET_OUT_OF_RANGE beyond the durable end.
+   */
+  async deleteRecordsBefore(offset: number): Promise<number> {
+    const { parts } = this.#changeable();
+    return await this.#mutex.run(() => deleteBefore(this.#source, parts, offset));
+  }
+
+  /** Changes options that the log remembers; durable when it resolves. */
+  async alter(options: LogOptions): Promise<void> {
+    const { parts } = this.#changeable();
+    await this.#mutex.run(async () => {
+      const { core } = parts.opened;
+      const config = resolveLogOptions({ ...core.config, ...options }, this.directory);
+      const createdMs = core.clock.nowMs();
+      const identity = { logId: core.logId, createdMs, options: rememberedOf(config) };
+      const path = join(this.directory, sideFiles.options);
+      await core.writer.run([
+        { kind: 'replace', path, bytes: encodeLogJson(identity) },
+        { kind: 'syncDirectory', path: this.directory },
+      ]);
+      core.config = config;
+    });
+  }
+
+  /**
+   * Makes durable what was accepted, ends reading loops, and gives the folder free. Idempotent;
+   * calls that come later reject with LOG_CLOSED.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  [inspect.custom](): string {
+    const { state, startOffset, durableOffset, writtenOffset, endOffset } = this.describe();
+    const chain = `${startOffset} <= ${durableOffset} <= ${writtenOffset} <= ${endOffset}`;
+    return `Log ${this.directory} (${state}, start <= durable <= written <= end: ${chain})`;
+  }
+
+  async #close(): Promise<void> {
+    const startedMs = this.#source.core.clock.monotonicMs();
+    const parts = this.#parts;
+    try {
+      if (parts !== undefined) {
+        await parts.writing.drain();
+        await this.#mutex.run(async () => undefined);
+      }
+    } finally {
+      await this.#closeReading();
+      if (parts !== undefined) await closeWriting(parts, this.#source.damage);
+    }
+    logDiagnostics.close.publish({
+      path: this.directory,
+      endOffset: this.durableOffset,
+      durationMs: this.#source.core.clock.monotonicMs() - startedMs,
+    });
+  }
+
+  #changeable(): { readonly parts: WritingParts } {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
+    if (this.#parts === undefined) throw this.#readOnly();
+    return { parts: this.#parts };
+  }
+
+  #refusal(): MillraceError | undefined {
+    if (this.#closing !== undefined) return createError('LOG_CLOSED', { path: this.directory });
+    const { damage } = this.#source;
+    return damage === undefined || this.#parts === undefined ? undefined : damageError(damage);
+  }
+
+  #readOnly(): MillraceError {
+    return createError('LOG_READ_ONLY', { path: this.directory });
+  }
+}
+
+/** Seals the active segment, settles the watermark as clean, and gives everything back. */
+async function closeWriting(parts: WritingParts, damage: LogDamage | undefined): Promise<void> {
+  const { opened, marks, writing, lock } = parts;
+  const { core } = opened;
+  const { writer } = core;
+  const mayBeMarked = damage === undefined && writing.state === 'closing';
+  try {
+    if (
+      mayBeMarked &&
+      (writing.hasWritten || !opened.wasClean || core.segments.active.seal === undefined)
+    ) {
+      await writer.run(closeSteps(core));
+      await marks.settle(writing.appender.markContent({ isClean: true }));
+    }
+  } catch {
+    // Without the clean mark the next open recovers, from records that are durable already.
+  } finally {
+    if (writing.state === 'closing' || writing.state === 'poisoned') writing.markClosed();
+    marks.close();
+    const files = [core.segments.active.writerFile, marks.file];
+    for (const file of files) {
+      if (file !== undefined) await writer.run([{ kind: 'close', file }]).catch(() => undefined);
+    }
+    await writer.release();
+    await lock.release();
+  }
+}
+
+function describeForOthers(description: LogDescription): Record<string, string | number> {
+  const {
+    directory,
+    logId,
+    startOffset,
+    durableOffset,
+    writtenOffset,
+    endOffset,
+    segments,
+    state,
+  } = description;
+  return {
+    directory,
+    logId,
+    startOffset,
+    durableOffset,
+    writtenOffset,
+    endOffset,
+    segments,
+    state,
+  };
+}

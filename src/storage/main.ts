@@ -1,0 +1,21 @@
+/**
+ * What the storage layer publishes: the log alone, for programs that embed it and for the layers
+ * above.
+ */
+
+export { type ErrorCode, hasCode, MillraceError } from '../base/errors.js';
+export type { AppendResult } from './append-waiters.js';
+export { Batch } from './batch.js';
+export type { BatchCursor, BorrowedBytes, BorrowedRecord } from './batch-cursor.js';
+export type { CodecName } from './compression.js';
+export { connectHolder, type HolderClient } from './holder-client.js';
+export type { HolderReply, HolderRequest } from './holder-protocol.js';
+export { type AppendOptions, Log, type LogDescription } from './log.js';
+export type { LogOptions } from './log-config.js';
+export type { LogDamage } from './log-damage.js';
+export type { Acks } from './log-writing.js';
+export type { ReadOptions } from './read-options.js';
+export type { Durability, Isolation } from './read-source.js';
+export type { ReadFrom } from './read-start.js';
+export type { RecordHeader, RecordHeaderInput, RecordInput } from './record.js';
+export type { LogRecord } from './record-view.js';

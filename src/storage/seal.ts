@@ -1,0 +1,139 @@
+/**
+ * The seal of a segment: what its files are, checksummed, so that nothing in them can change
+ * unseen.
+ *
+ * Kafka's CRC leaves a batch's base offset, length, epoch and magic uncovered, and its indexes
+ * have no checksum at all. The seal holds a CRC-32C over the 61-byte headers of all batches in
+ * order (each header holds the CRC of its own body), the sizes and checksums of the indexes, the
+ * log's id, so that a file of another log is recognised, and the epochs of the segment.
+ *
+ * It is written and synced when a segment is rolled, and for the active segment at a clean close.
+ * A seal that is absent, unreadable or does not fit the files means doubt: indexes are then
+ * rebuilt from the log.
+ */
+
+import { assert } from '../base/assert.js';
+import { readInt64, readUint32, writeInt64, writeUint32 } from '../base/bytes.js';
+import { crc32c } from '../base/crc32c.js';
+import type { EpochStart } from './epochs.js';
+
+const MAGIC_POSITION = 0;
+const VERSION_POSITION = MAGIC_POSITION + 4;
+const LOG_ID_POSITION = VERSION_POSITION + 4;
+const BASE_OFFSET_POSITION = LOG_ID_POSITION + 16;
+const NEXT_OFFSET_POSITION = BASE_OFFSET_POSITION + 8;
+const LOG_BYTES_POSITION = NEXT_OFFSET_POSITION + 8;
+const BATCHES_POSITION = LOG_BYTES_POSITION + 8;
+const RECORDS_POSITION = BATCHES_POSITION + 8;
+const MAX_TIMESTAMP_POSITION = RECORDS_POSITION + 8;
+const RUNNING_MAX_POSITION = MAX_TIMESTAMP_POSITION + 8;
+const FIRST_APPEND_POSITION = RUNNING_MAX_POSITION + 8;
+const HEADERS_CRC_POSITION = FIRST_APPEND_POSITION + 8;
+const FLAGS_POSITION = HEADERS_CRC_POSITION + 4;
+const INDEX_BYTES_POSITION = FLAGS_POSITION + 4;
+const INDEX_CRC_POSITION = INDEX_BYTES_POSITION + 4;
+const TIME_INDEX_BYTES_POSITION = INDEX_CRC_POSITION + 4;
+const TIME_INDEX_CRC_POSITION = TIME_INDEX_BYTES_POSITION + 4;
+const EPOCHS_COUNT_POSITION = TIME_INDEX_CRC_POSITION + 4;
+export const SEAL_FIXED_BYTES = EPOCHS_COUNT_POSITION + 4;
+
+const EPOCH_ENTRY_BYTES = 12;
+const CRC_BYTES = 4;
+const MAGIC = 0x4d52534c; // "MRSL"
+const VERSION = 1;
+
+const FLAG_HAS_GAPS = 1;
+
+/** The largest seal that is read. */
+export const SEAL_BYTES_MAX = 2 * 1024 * 1024;
+
+export interface Seal {
+  /** 16 bytes as 32 hexadecimal digits. */
+  readonly logId: string;
+  readonly baseOffset: number;
+  /** The offset after the last one of the segment. */
+  readonly nextOffset: number;
+  readonly logBytes: number;
+  readonly batches: number;
+  readonly records: number;
+  /** Largest timestamp in the segment, -1 when it holds none. */
+  readonly maxTimestamp: number;
+  /** Largest timestamp in this and all earlier segments when it was sealed. */
+  readonly runningMaxTimestamp: number;
+  /** Wall clock of its first append, milliseconds since 1970; 0 when that is not known. */
+  readonly firstAppendMs: number;
+  /** CRC-32C over the headers of its batches, in file order. */
+  readonly headersCrc: number;
+  /** Offsets in it may skip: it was compacted, or comes from another engine. */
+  readonly hasGaps: boolean;
+  readonly indexBytes: number;
+  readonly indexCrc: number;
+  readonly timeIndexBytes: number;
+  readonly timeIndexCrc: number;
+  readonly epochs: readonly EpochStart[];
+}
+
+export function encodeSeal(seal: Seal): Uint8Array {
+  assert(seal.logId.length === 32, 'a log id is 16 bytes');
+  assert(seal.nextOffset >= seal.baseOffset, 'a segment does not end before it starts');
+  const epochsEnd = SEAL_FIXED_BYTES + seal.epochs.length * EPOCH_ENTRY_BYTES;
+  const bytes = new Uint8Array(epochsEnd + CRC_BYTES);
+  writeUint32(bytes, MAGIC_POSITION, MAGIC);
+  writeUint32(bytes, VERSION_POSITION, VERSION);
+  bytes.set(Buffer.from(seal.logId, 'hex'), LOG_ID_POSITION);
+  writeInt64(bytes, BASE_OFFSET_POSITION, seal.baseOffset);
+  writeInt64(bytes, NEXT_OFFSET_POSITION, seal.nextOffset);
+  writeInt64(bytes, LOG_BYTES_POSITION, seal.logBytes);
+  writeInt64(bytes, BATCHES_POSITION, seal.batches);
+  writeInt64(bytes, RECORDS_POSITION, seal.records);
+  writeInt64(bytes, MAX_TIMESTAMP_POSITION, seal.maxTimestamp);
+  writeInt64(bytes, RUNNING_MAX_POSITION, seal.runningMaxTimestamp);
+  writeInt64(bytes, FIRST_APPEND_POSITION, seal.firstAppendMs);
+  writeUint32(bytes, HEADERS_CRC_POSITION, seal.headersCrc);
+  writeUint32(bytes, FLAGS_POSITION, seal.hasGaps ? FLAG_HAS_GAPS : 0);
+  writeUint32(bytes, INDEX_BYTES_POSITION, seal.indexBytes);
+  writeUint32(bytes, INDEX_CRC_POSITION, seal.indexCrc);
+  writeUint32(bytes, TIME_INDEX_BYTES_POSITION, seal.timeIndexBytes);
+  writeUint32(bytes, TIME_INDEX_CRC_POSITION, seal.timeIndexCrc);
+  writeUint32(bytes, EPOCHS_COUNT_POSITION, seal.epochs.length);
+  for (const [index, entry] of seal.epochs.entries()) {
+    const at = SEAL_FIXED_BYTES + index * EPOCH_ENTRY_BYTES;
+    writeUint32(bytes, at, entry.epoch);
+    writeInt64(bytes, at + 4, entry.startOffset);
+  }
+  writeUint32(bytes, epochsEnd, crc32c(bytes, 0, epochsEnd));
+  return bytes;
+}
+
+/** Takes file bytes back; `'invalid'` when they are not a whole, checksummed seal. */
+export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
+  if (bytes.length < SEAL_FIXED_BYTES + CRC_BYTES) return 'invalid';
+  if (readUint32(bytes, MAGIC_POSITION) !== MAGIC) return 'invalid';
+  if (readUint32(bytes, VERSION_POSITION) !== VERSION) return 'invalid';
+  const epochsCount = readUint32(bytes, EPOCHS_COUNT_POSITION);
+  const epochsEnd = SEAL_FIXED_BYTES + epochsCount * EPOCH_ENTRY_BYTES;
+  if (bytes.length !== epochsEnd + CRC_BYTES) return 'invalid';
+  if (readUint32(bytes, epochsEnd) !== crc32c(bytes, 0, epochsEnd)) return 'invalid';
+  const epochs: EpochStart[] = [];
+  for (let at = SEAL_FIXED_BYTES; at < epochsEnd; at += EPOCH_ENTRY_BYTES) {
+    epochs.push({ epoch: readUint32(bytes, at), startOffset: readInt64(bytes, at + 4) });
+  }
+  return {
+    logId: Buffer.from(bytes.subarray(LOG_ID_POSITION, LOG_ID_POSITION + 16)).toString('hex'),
+    baseOffset: readInt64(bytes, BASE_OFFSET_POSITION),
+    nextOffset: readInt64(bytes, NEXT_OFFSET_POSITION),
+    logBytes: readInt64(bytes, LOG_BYTES_POSITION),
+    batches: readInt64(bytes, BATCHES_POSITION),
+    records: readInt64(bytes, RECORDS_POSITION),
+    maxTimestamp: readInt64(bytes, MAX_TIMESTAMP_POSITION),
+    runningMaxTimestamp: readInt64(bytes, RUNNING_MAX_POSITION),
+    firstAppendMs: readInt64(bytes, FIRST_APPEND_POSITION),
+    headersCrc: readUint32(bytes, HEADERS_CRC_POSITION),
+    hasGaps: (readUint32(bytes, FLAGS_POSITION) & FLAG_HAS_GAPS) !== 0,
+    indexBytes: readUint32(bytes, INDEX_BYTES_POSITION),
+    indexCrc: readUint32(bytes, INDEX_CRC_POSITION),
+    timeIndexBytes: readUint32(bytes, TIME_INDEX_BYTES_POSITION),
+    timeIndexCrc: readUint32(bytes, TIME_INDEX_CRC_POSITION),
+    epochs,
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Rolling: sealing the active segment and starting the next one.
+ *
+ * The decision is a pure function. The steps run in the writer in this order, and every prefix of
+ * them recovers: the old file is synced; its indexes and its seal are complete files; the new file
+ * exists; the directory is synced; only then are bytes written to the new file. So a segment that
+ * has a successor is durable as a whole, and an empty last segment is legal.
+ */
+
+import { limits } from '../base/limits.js';
+import { ENTRY_VALUE_MAX, OFFSET_ENTRY_BYTES } from '../index/index-format.js';
+import type { WritableLogCore } from './log-core.js';
+import type { SealedFiles, Segment } from './segment.js';
+import { segmentPath } from './segment-files.js';
+import type { WriterFile, WriterStep } from './writer.js';
+
+export type RollReason = 'size' | 'age' | 'index' | 'offsets';
+
+export interface RollFacts {
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+  readonly nowMs: number;
+  readonly batchBytes: number;
+  /** Last offset of the batch that comes next. */
+  readonly lastOffset: number;
+}
+
+/** Whether the batch that comes next starts a new segment, and why. */
+export function rollReason(active: Segment, facts: RollFacts): RollReason | 'stay' {
+  const { totals, indexer } = active.active();
+  if (totals.bytes === 0) return 'stay';
+  if (totals.bytes + facts.batchBytes > facts.segmentBytes) return 'size';
+  // A clock that went back makes the age negative: the segment then stays.
+  if (facts.nowMs - active.firstAppendMs > facts.segmentMs) return 'age';
+  if (indexer.offsets.bytes + OFFSET_ENTRY_BYTES > limits.indexBytesMax) return 'index';
+  if (facts.lastOffset - active.baseOffset > ENTRY_VALUE_MAX) return 'offsets';
+  return 'stay';
+}
+
+/** The steps that seal `sealed` and open `next`; the first one syncs data that was written. */
+export function rollSteps(
+  sealed: Segment,
+  sealedFile: WriterFile,
+  files: SealedFiles,
+  next: Segment,
+  nextFile: WriterFile,
+): readonly WriterStep[] {
+  return [
+    { kind: 'sync', file: sealedFile },
+    ...sealSteps(sealed, files),
+    { kind: 'open', file: nextFile, path: next.logPath, mode: 'exclusive' },
+    { kind: 'syncDirectory', path: sealed.directory },
+    { kind: 'close', file: sealedFile },
+  ];
+}
+
+/** Which of the roll's steps is the sync of data: when it fails, the log is poisoned. */
+export const ROLL_SYNC_STEP = 0;
+
+/** The steps that write the indexes and the seal of a segment, without syncing the directory. */
+export function sealSteps(segment: Segment, files: SealedFiles): readonly WriterStep[] {
+  const { directory, baseOffset } = segment;
+  return [
+    {
+      kind: 'replace',
+      path: segmentPath(directory, baseOffset, 'offsetIndex'),
+      bytes: files.offsetIndex,
+    },
+    {
+      kind: 'replace',
+      path: segmentPath(directory, baseOffset, 'timeIndex'),
+      bytes: files.timeIndex,
+    },
+    { kind: 'replace', path: segmentPath(directory, baseOffset, 'seal'), bytes: files.seal },
+  ];
+}
+
+/** The steps that seal the active segment at a clean close; its data is durable already. */
+export function closeSteps(core: WritableLogCore): readonly WriterStep[] {
+  const { active } = core.segments;
+  const files = active.toSealedFiles(core.logId, core.epochs, core.runningMaxTimestamp);
+  return [...sealSteps(active, files), { kind: 'syncDirectory', path: core.directory }];
+}

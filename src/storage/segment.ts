@@ -1,0 +1,152 @@
+/**
+ * One segment: a file of batches, its indexes, and what its seal will say.
+ *
+ * The last segment of a log is active: batches are noted here as they are finished, before they
+ * are written. All others are sealed and never change. A sealed segment's size, indexes and seal
+ * are looked up when they are first needed, so opening a log does not depend on how many there
+ * are.
+ *
+ * It does no input or output; it is pinned by readers, and deletion waits for the last pin.
+ */
+
+import { assert } from '../base/assert.js';
+import { crc32c } from '../base/crc32c.js';
+import { SegmentIndexer } from '../index/segment-indexer.js';
+import { HEADER_BYTES } from './batch-format.js';
+import { batchBaseOffset, batchCount, batchLastOffset, batchMaxTimestamp } from './batch-header.js';
+import type { Epochs } from './epochs.js';
+import { encodeSeal, type Seal } from './seal.js';
+import { segmentPath } from './segment-files.js';
+import type { WriterFile } from './writer.js';
+
+/** Running totals over the batches of a segment, in file order. */
+export interface SegmentTotals {
+  bytes: number;
+  nextOffset: number;
+  batches: number;
+  records: number;
+  headersCrc: number;
+}
+
+export interface SealedFiles {
+  readonly seal: Uint8Array;
+  readonly offsetIndex: Uint8Array;
+  readonly timeIndex: Uint8Array;
+}
+
+export class Segment {
+  readonly directory: string;
+  readonly baseOffset: number;
+  /** Offsets in it may skip: compacted, or written by another engine. */
+  hasGaps = false;
+  /** Present while active, and once loaded for a sealed segment. */
+  indexer: SegmentIndexer | undefined;
+  /** Present while active; the seal of a sealed segment once it was read. */
+  totals: SegmentTotals | undefined;
+  seal: Seal | undefined;
+  /** The file in the writer, while the segment is active. */
+  writerFile: WriterFile | undefined;
+  /** Wall clock of the first append, for the age of an active segment; 0 while empty. */
+  firstAppendMs = 0;
+  #pins = 0;
+  #onUnpinned: (() => void) | undefined;
+
+  constructor(directory: string, baseOffset: number) {
+    this.directory = directory;
+    this.baseOffset = baseOffset;
+  }
+
+  static createActive(directory: string, baseOffset: number, indexIntervalBytes: number): Segment {
+    const segment = new Segment(directory, baseOffset);
+    segment.indexer = new SegmentIndexer(baseOffset, indexIntervalBytes);
+    segment.totals = { bytes: 0, nextOffset: baseOffset, batches: 0, records: 0, headersCrc: 0 };
+    return segment;
+  }
+
+  get logPath(): string {
+    return segmentPath(this.directory, this.baseOffset, 'log');
+  }
+
+  get pins(): number {
+    return this.#pins;
+  }
+
+  pin(): void {
+    this.#pins += 1;
+  }
+
+  unpin(): void {
+    assert(this.#pins > 0, 'a pin is released once');
+    this.#pins -= 1;
+    if (this.#pins === 0) {
+      const onUnpinned = this.#onUnpinned;
+      this.#onUnpinned = undefined;
+      onUnpinned?.();
+    }
+  }
+
+  /** Runs when nobody pins the segment, which may be now. */
+  whenUnpinned(run: () => void): void {
+    assert(this.#onUnpinned === undefined, 'a segment is deleted once');
+    if (this.#pins === 0) run();
+    else this.#onUnpinned = run;
+  }
+
+  /** Totals of a segment that is known to have them. */
+  active(): { readonly totals: SegmentTotals; readonly indexer: SegmentIndexer } {
+    const { totals, indexer } = this;
+    assert(totals !== undefined, 'the segment has totals');
+    assert(indexer !== undefined, 'the segment has an indexer');
+    return { totals, indexer };
+  }
+
+  /** Notes the finished batch at `start` of `bytes` as the next one of the file. */
+  addBatch(bytes: Uint8Array, start: number, batchBytes: number): void {
+    const { totals, indexer } = this.active();
+    const lastOffset = batchLastOffset(bytes, start);
+    const records = batchCount(bytes, start);
+    if (this.hasGaps) {
+      assert(batchBaseOffset(bytes, start) >= totals.nextOffset, 'offsets rise');
+    } else {
+      assert(batchBaseOffset(bytes, start) === totals.nextOffset, 'offsets continue');
+    }
+    const maxTimestamp = batchMaxTimestamp(bytes, start);
+    indexer.add(totals.bytes, batchBytes, lastOffset, maxTimestamp, records === 0);
+    totals.headersCrc = crc32c(bytes, start, start + HEADER_BYTES, totals.headersCrc);
+    totals.bytes += batchBytes;
+    totals.batches += 1;
+    totals.records += records;
+    totals.nextOffset = lastOffset + 1;
+  }
+
+  /** The files that seal what the segment holds now. */
+  toSealedFiles(logId: string, epochs: Epochs, runningMaxTimestamp: number): SealedFiles {
+    const { totals, indexer } = this.active();
+    indexer.seal();
+    const offsetIndex = indexer.offsets.encode();
+    const timeIndex = indexer.times.encode();
+    this.seal = {
+      logId,
+      baseOffset: this.baseOffset,
+      nextOffset: totals.nextOffset,
+      logBytes: totals.bytes,
+      batches: totals.batches,
+      records: totals.records,
+      maxTimestamp: indexer.maxTimestamp,
+      runningMaxTimestamp: Math.max(runningMaxTimestamp, indexer.maxTimestamp),
+      firstAppendMs: this.firstAppendMs,
+      headersCrc: totals.headersCrc,
+      hasGaps: this.hasGaps,
+      indexBytes: offsetIndex.length,
+      indexCrc: crc32c(offsetIndex, 0, offsetIndex.length),
+      timeIndexBytes: timeIndex.length,
+      timeIndexCrc: crc32c(timeIndex, 0, timeIndex.length),
+      epochs: epochs.entries.filter(
+        (entry, index) =>
+          entry.startOffset < totals.nextOffset &&
+          (epochs.entries[index + 1]?.startOffset ?? Number.POSITIVE_INFINITY) > this.baseOffset,
+      ),
+    };
+    return { seal: encodeSeal(this.seal), offsetIndex, timeIndex };
+  }
+}

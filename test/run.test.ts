@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { tempDir } from './support/temp-dir.js';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const PASSING = `import { test } from 'node:test';
+  test('a', async (t) => { await t.test('inner', () => {}); });`;
+
+interface Outcome {
+  readonly status: number | null;
+  readonly output: string;
+  readonly lastLine: string | undefined;
+}
+
+/** Runs the runner over a folder of its own, with these test files in it. */
+function runTests(t: TestContext, files: Record<string, string>, ...options: string[]): Outcome {
+  const folder = tempDir(t);
+  const tests = join(folder, 'test');
+  mkdirSync(join(tests, 'support'), { recursive: true });
+  mkdirSync(join(folder, 'tmp'));
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  for (const name of ['run.js', 'support/report.js']) cpSync(join(here, name), join(tests, name));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+  const child = spawnSync(process.execPath, [join(tests, 'run.js'), ...options], {
+    encoding: 'utf8',
+    env: { ...environment, TMPDIR: join(folder, 'tmp'), MILLRACE_DEBUG: '' },
+  });
+  assert.deepEqual(readdirSync(join(folder, 'tmp')), [], 'the runner leaves nothing behind');
+  const output = child.stdout + child.stderr;
+  return { status: child.status, output, lastLine: child.stdout.trimEnd().split('\n').at(-1) };
+}
+
+const smokes = { 'fuzz/run.js': '', 'bench/run.js': 'if (!globalThis.gc) process.exit(1);' };
+
+test('run: passing tests are counted, subtests and smoke runs too, and the exit code is 0', (t) => {
+  const { status, lastLine, output } = runTests(t, {
+    ...smokes,
+    'test/base/a.test.js': PASSING,
+    'test/base/a.property.test.js': `import { test } from 'node:test';
+      import assert from 'node:assert';
+      test('debug', () => assert.equal(process.env.MILLRACE_DEBUG, '1'));`,
+    'test/base/not-a-test.js': 'process.exit(1);',
+  });
+  assert.equal(status, 0, output);
+  assert.equal(lastLine, '5 passed, 0 failed, 0 skipped');
+  assert.match(output, /^base .* 2 passed/m);
+  assert.match(output, /^property .* 1 passed/m);
+  assert.match(output, /^fuzz smoke .* 1 passed/m);
+});
+
+test('run: a failure is shown in full with what its file printed, and fails the run', (t) => {
+  const { status, lastLine, output } = runTests(t, {
+    ...smokes,
+    'test/base/a.test.js': `import { test } from 'node:test';
+      import assert from 'node:assert/strict';
+      test('outer', async (t) => {
+        console.log('said so');
+        t.diagnostic('seed 5');
+        await t.test('inner', () => assert.equal(1, 2));
+      });`,
+    'test/index/b.test.js': PASSING,
+  });
+  assert.equal(status, 1);
+  assert.equal(lastLine, '4 passed, 1 failed, 0 skipped');
+  assert.match(output, /FAILED {2}base\/a\.test\.js.*: inner\n {2}AssertionError/);
+  assert.match(output, /said so/);
+  assert.match(output, /seed 5/);
+});
+
+test('run: skips are listed with their reasons', (t) => {
+  const { status, lastLine, output } = runTests(t, {
+    'test/base/a.test.js': `import { test } from 'node:test';
+      test('x', { skip: 'no java' }, () => {});
+      test('y', () => {});`,
+  });
+  assert.equal(status, 0);
+  assert.equal(lastLine, '1 passed, 0 failed, 3 skipped');
+  assert.match(output, /skipped {2}base\/a\.test\.js: x: no java/);
+  assert.match(output, /skipped {2}fuzz smoke: fuzz\/run\.js is not there/);
+});
+
+test('run: a file that crashes, or has no tests, or a smoke run that fails, is a failure', (t) => {
+  const { status, lastLine, output } = runTests(t, {
+    'test/base/a.test.js': `${PASSING} throw new Error('at load');`,
+    'test/base/b.test.js': '',
+    'test/base/c.test.js': `${PASSING} test('exit', () => process.exit(3));`,
+    'fuzz/run.js': 'console.log("seed 9"); process.exit(1);',
+    'bench/run.js': '',
+  });
+  assert.equal(status, 1);
+  assert.match(lastLine ?? '', / 4 failed, 0 skipped$/);
+  assert.match(output, /a\.test\.js: the process ended badly/);
+  assert.match(output, /at load/);
+  assert.match(output, /b\.test\.js: the file has no tests/);
+  assert.match(output, /c\.test\.js: the process ended badly \(exit code 3\)/);
+  assert.match(output, /fuzz smoke: exit 1\nseed 9/);
+});
+
+test('run: what a test leaves in the temporary folder fails the run, and is removed', (t) => {
+  const { status, output } = runTests(t, {
+    ...smokes,
+    'test/base/a.test.js': `import { writeFileSync } from 'node:fs';
+      import { tmpdir } from 'node:os';
+      ${PASSING} writeFileSync(tmpdir() + '/left', '');`,
+  });
+  assert.equal(status, 1);
+  assert.match(output, /group base left in the temporary folder: left/);
+});
+
+test('run: --only keeps what contains the text, and a text that nothing contains fails', (t) => {
+  const files = { ...smokes, 'test/base/a.test.js': PASSING, 'test/log.test.js': PASSING };
+  const some = runTests(t, files, '--only', 'log');
+  assert.equal(some.status, 0);
+  assert.equal(some.lastLine, '2 passed, 0 failed, 0 skipped');
+  const none = runTests(t, files, '--only', 'nothing');
+  assert.equal(none.status, 1);
+  assert.equal(none.lastLine, '0 passed, 0 failed, 0 skipped');
+  assert.equal(runTests(t, files, '--only').status, 2);
+});
