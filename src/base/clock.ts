@@ -18,9 +18,10 @@ export interface Clock {
   monotonicMs(): number;
   /**
    * Runs once, about `delayMs` from now (0 or more, any length): a timer may be a millisecond
-   * early, so whoever acts on a deadline compares it with `monotonicMs` again.
+   * early, so whoever acts on a deadline compares it with `monotonicMs` again. It does not keep the
+   * process alive, unless `'keep-alive'` says that somebody waits for it.
    */
-  schedule(delayMs: number, run: () => void): Cancel;
+  schedule(delayMs: number, run: () => void, hold?: 'keep-alive'): Cancel;
 }
 
 /** Node fires a longer delay at once (the field is a signed 32-bit number): split it instead. */
@@ -32,7 +33,7 @@ export const systemClock: Clock = Object.freeze({
   schedule,
 });
 
-function schedule(delayMs: number, run: () => void): Cancel {
+function schedule(delayMs: number, run: () => void, hold?: 'keep-alive'): Cancel {
   assert(Number.isFinite(delayMs), 'the delay is a finite number');
   assert(delayMs >= 0, 'the delay is not negative');
   let remainingMs = Math.ceil(delayMs);
@@ -41,7 +42,8 @@ function schedule(delayMs: number, run: () => void): Cancel {
   function arm(): NodeJS.Timeout {
     const stepMs = Math.min(remainingMs, TIMEOUT_MS_MAX);
     remainingMs -= stepMs;
-    return setTimeout(step, stepMs).unref();
+    const armed = setTimeout(step, stepMs);
+    return hold === 'keep-alive' ? armed : armed.unref();
   }
 
   function step(): void {

@@ -35,7 +35,7 @@ export interface ReadableFile {
 export interface FileSystem {
   /** Names in a directory, in no order, without `.` and `..`. */
   list(directory: string): Promise<readonly string[]>;
-  /** Facts about a path (symbolic links are not followed: they are `other`), or undefined. */
+  /** Facts about a path, or undefined. A link to a directory is one; any other link is `other`. */
   facts(path: string): Promise<FileFacts | undefined>;
   /** Opens an existing regular file for reading; a symbolic link is refused (`ELOOP`). */
   open(path: string): Promise<ReadableFile>;

@@ -48,7 +48,11 @@ export const nodeFileSystem: FileSystem = {
 
   async facts(path) {
     try {
-      return factsFrom(await fs.promises.lstat(path));
+      const facts = factsFrom(await fs.promises.lstat(path));
+      if (facts.kind !== 'other') return facts;
+      // A link to a directory is as good as the directory; a link to a file is not a file.
+      const target = factsFrom(await fs.promises.stat(path).catch(() => fs.promises.lstat(path)));
+      return target.kind === 'directory' ? target : facts;
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined;
       throw error;

@@ -53,7 +53,9 @@ export class SegmentIndexer {
     isEmpty: boolean,
   ): void {
     const relativeLast = lastOffset - this.baseOffset;
-    if (!isEmpty && maxTimestamp > this.#maxTimestamp) {
+    // A time beyond what a number holds exactly, from another engine, is found by offset only.
+    const isTimed = !isEmpty && maxTimestamp <= Number.MAX_SAFE_INTEGER;
+    if (isTimed && maxTimestamp > this.#maxTimestamp) {
       this.#maxTimestamp = maxTimestamp;
       this.#maxTimestampRelative = relativeLast;
     }

@@ -43,6 +43,7 @@ export class AppendBuffer {
   readonly #options: AppendBufferOptions;
   readonly #onBatch: OnBatch;
   readonly #onSlabClosed: () => void;
+  readonly #endReclaim: () => void;
   readonly #builder = new BatchBuilder();
   /** Where a batch grows that is compressed when it is finished. */
   #scratch: Uint8Array | undefined;
@@ -67,6 +68,7 @@ export class AppendBuffer {
     this.#nextOffset = nextOffset;
     this.#onBatch = onBatch;
     this.#onSlabClosed = onSlabClosed;
+    this.#endReclaim = writer.onPressure(() => this.#reclaim());
   }
 
   /** The offset that the next record gets. */
@@ -152,6 +154,20 @@ export class AppendBuffer {
     if (!use.isClosed || use.pendingWrites > 0) return;
     this.#heldBytes -= use.slab.bytes.length;
     this.#writer.releaseSlab(use.slab);
+  }
+
+  /** Gives everything back; the log is closed. */
+  close(): void {
+    this.#endReclaim();
+    if (this.#builder.isOpen) this.#builder.abandon();
+    this.closeSlab();
+  }
+
+  /** Another log needs memory: a slab of which nothing is in flight goes. */
+  #reclaim(): void {
+    if (this.#use === undefined || this.#use.pendingWrites > 0 || this.hasOpenBatch) return;
+    if (this.#builder.isOpen) this.#builder.abandon();
+    this.closeSlab();
   }
 
   /** Forgets everything that was not written; numbering goes on at `nextOffset`. */

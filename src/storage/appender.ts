@@ -255,17 +255,16 @@ export class Appender implements WriterClient {
   rejectBeyond(offset: number, errorOf: (waiter: OffsetWaiter) => MillraceError): void {
     this.#durableWaiters.rejectBeyond(offset, errorOf);
     this.#writtenWaiters.rejectBeyond(offset, errorOf);
+    // Who asked for less stood behind one that is gone now.
+    this.#durableWaiters.resolveUpTo(this.#core.offsets.durable);
+    this.#writtenWaiters.resolveUpTo(this.#core.offsets.written);
   }
 
   /** Forgets what was not written: the log ends at the written end again, with a new epoch. */
   discardUnwritten(): void {
     assert(this.#isHeld, 'nothing is submitted while batches are discarded');
     assert(this.#inFlight.length === 0, 'the writer has answered');
-    for (const extent of this.#pending) {
-      extent.use.pendingWrites -= 1;
-      this.#buffer.releaseIfDone(extent.use);
-    }
-    this.#pending = [];
+    this.#dropPending();
     this.#core.offsets.cutToWritten();
     this.#buffer.discard(this.#core.offsets.end);
     this.#buffer.epoch = this.#core.epochs.current + 1;
@@ -284,16 +283,26 @@ export class Appender implements WriterClient {
     this.#recent.clear();
   }
 
-  /** Forgets buffered memory of a poisoned log. */
+  /** Gives all memory back, at the end of a log or of a poisoned one; what is in flight follows. */
   abandon(): void {
+    assert(this.#isHeld, 'nothing is submitted any more');
+    this.#dropPending();
+    this.#buffer.close();
+  }
+
+  #dropPending(): void {
+    for (const extent of this.#pending) {
+      extent.use.pendingWrites -= 1;
+      this.#buffer.releaseIfDone(extent.use);
+    }
     this.#pending = [];
-    this.#buffer.discard(this.#buffer.nextOffset);
   }
 
   #pump(): void {
     if (this.#isHeld) return;
     if (!this.#hasUnsubmitted && !this.#isCommitDue()) return;
-    if (!this.#isPrepared) {
+    // A sync of what is written already needs no new epoch, and works on a full disk.
+    if (!this.#isPrepared && this.#hasUnsubmitted) {
       this.hold();
       this.#events.onUnprepared();
       return;

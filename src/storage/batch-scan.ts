@@ -14,7 +14,13 @@ import { assert } from '../base/assert.js';
 import type { ReadableFile } from '../base/file-system.js';
 import { inspectBatch } from './batch-decoder.js';
 import { HEADER_BYTES, MAGIC, MAGIC_POSITION } from './batch-format.js';
-import { batchBaseOffset, batchBytes, batchEpoch, batchNextOffset } from './batch-header.js';
+import {
+  batchBaseOffset,
+  batchBytes,
+  batchEpoch,
+  batchLastOffset,
+  batchNextOffset,
+} from './batch-header.js';
 import type { Epochs } from './epochs.js';
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -25,6 +31,8 @@ export interface BatchExpectation {
   readonly hasGaps: boolean;
   /** Absent when the bytes come from another engine: any epoch is then fine. */
   readonly epochs: Epochs | undefined;
+  /** The largest offset that the segment's indexes can number. */
+  readonly offsetMax?: number;
 }
 
 export interface InvalidBatch {
@@ -68,6 +76,11 @@ export function continuityFault(
   const { nextOffset, hasGaps, epochs } = expectation;
   if (hasGaps ? baseOffset < nextOffset : baseOffset !== nextOffset) {
     return { reason: 'offset does not continue', expected: nextOffset, actual: baseOffset };
+  }
+  const expected = expectation.offsetMax ?? Number.POSITIVE_INFINITY;
+  const lastOffset = batchLastOffset(bytes, start);
+  if (lastOffset > expected) {
+    return { reason: 'the offset lies beyond the segment', expected, actual: lastOffset };
   }
   const epoch = epochs?.at(baseOffset) ?? -1;
   const actual = batchEpoch(bytes, start);

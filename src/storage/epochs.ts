@@ -21,7 +21,8 @@ export interface EpochStart {
 }
 
 const HEADER_LINES = 2;
-const ENTRY = /^(\d{1,10}) (\d{1,16})$/;
+const ENTRY = /^(0|[1-9]\d{0,9}) (0|[1-9]\d{0,15})$/;
+const EPOCH_MAX = 2 ** 31 - 1;
 
 export class Epochs {
   readonly #entries: EpochStart[];
@@ -78,6 +79,7 @@ export class Epochs {
       const match = ENTRY.exec(line);
       if (match === null) return 'invalid';
       const entry = { epoch: Number(match[1]), startOffset: Number(match[2]) };
+      if (entry.epoch > EPOCH_MAX || entry.startOffset > limits.offsetMax) return 'invalid';
       const last = entries.at(-1);
       if (last !== undefined && last.epoch >= entry.epoch) return 'invalid';
       if (last !== undefined && last.startOffset >= entry.startOffset) return 'invalid';

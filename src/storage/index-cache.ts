@@ -21,6 +21,9 @@ interface OpenSegment {
 export class SegmentFiles {
   readonly #fileSystem: FileSystem;
   readonly #open = new Map<Segment, OpenSegment>();
+  readonly #closing = new Set<Promise<void>>();
+  #onIdle: (() => void) | undefined;
+  #isClosed = false;
 
   constructor(fileSystem: FileSystem) {
     this.#fileSystem = fileSystem;
@@ -34,7 +37,9 @@ export class SegmentFiles {
   async acquire(segment: Segment): Promise<ReadableFile> {
     let open = this.#open.get(segment);
     if (open === undefined) {
-      open = { file: this.#fileSystem.open(segment.logPath), users: 0, isDoomed: false };
+      const file = this.#fileSystem.open(segment.logPath);
+      // A reader that was on its way here when the log closed gets its file, for one read.
+      open = { file, users: 0, isDoomed: this.#isClosed };
     }
     // The newest use goes to the end of the map: its order is the order of use.
     this.#open.delete(segment);
@@ -47,6 +52,7 @@ export class SegmentFiles {
     } catch (error) {
       open.users -= 1;
       if (this.#open.get(segment) === open) this.#open.delete(segment);
+      this.#noteIdle();
       throw error;
     }
   }
@@ -66,10 +72,16 @@ export class SegmentFiles {
     if (open.users === 0) this.#close(segment, open);
   }
 
+  /** Closes all files; resolves when the last one is closed, which waits for reads in flight. */
   async closeAll(): Promise<void> {
-    const files = [...this.#open.values()].map((open) => open.file);
-    this.#open.clear();
-    for (const file of files) await (await file).close();
+    this.#isClosed = true;
+    for (const segment of [...this.#open.keys()]) this.forget(segment);
+    while (this.#open.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    await Promise.all(this.#closing);
   }
 
   #evict(): void {
@@ -82,7 +94,16 @@ export class SegmentFiles {
   #close(segment: Segment, open: OpenSegment): void {
     this.#open.delete(segment);
     // A file that was opened for reading only: a failed close loses nothing.
-    open.file.then((file) => file.close()).catch(() => undefined);
+    const closing = open.file
+      .then((file) => file.close())
+      .catch(() => undefined)
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+    this.#noteIdle();
+  }
+
+  #noteIdle(): void {
+    if (this.#open.size === 0) this.#onIdle?.();
   }
 }
 
@@ -93,10 +114,17 @@ export class IndexCache {
   /** Makes sure that the segment's indexes are in memory. */
   async load(context: SegmentContext, segment: Segment, mayHaveGaps: boolean): Promise<void> {
     if (segment.indexer !== undefined && !this.#loaded.has(segment)) return;
-    const loading = this.#loaded.get(segment) ?? this.#start(context, segment, mayHaveGaps);
+    const loading = this.#loaded.get(segment) ?? loadSealedSegment(context, segment, mayHaveGaps);
+    const isFirst = this.#loaded.get(segment) !== loading;
     this.#loaded.delete(segment);
     this.#loaded.set(segment, loading);
-    await loading;
+    try {
+      await loading;
+    } catch (error) {
+      if (this.#loaded.get(segment) === loading) this.#loaded.delete(segment);
+      throw error;
+    }
+    if (isFirst) this.#keep(segment, loading);
   }
 
   forget(segment: Segment): void {
@@ -105,12 +133,13 @@ export class IndexCache {
     segment.indexer = undefined;
   }
 
-  async #start(context: SegmentContext, segment: Segment, mayHaveGaps: boolean): Promise<void> {
-    try {
-      await loadSealedSegment(context, segment, mayHaveGaps);
-    } catch (error) {
-      this.#loaded.delete(segment);
-      throw error;
+  /** Counts what was loaded, and drops what was used longest ago when that is too much. */
+  #keep(segment: Segment, loading: Promise<void>): void {
+    if (this.#loaded.get(segment) !== loading) {
+      // It was forgotten meanwhile: what was loaded may say what is not true any more.
+      segment.indexer = undefined;
+      segment.totals = undefined;
+      return;
     }
     this.#bytes += indexBytes(segment);
     for (const other of this.#loaded.keys()) {

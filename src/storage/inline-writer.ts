@@ -44,6 +44,10 @@ export class InlineWriter implements Writer {
     this.#pool.release(slab);
   }
 
+  onPressure(reclaim: () => void): () => void {
+    return this.#pool.onPressure(reclaim);
+  }
+
   onSlab(ready: () => void): void {
     this.#pool.onSlab(ready);
   }
@@ -91,6 +95,7 @@ async function runSteps(
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined) throw error;
+      core.refuseOpened(steps.slice(0, index));
       throw new WriterFailure(errno, index, `${step.kind} failed: ${String(error)}`);
     }
   }

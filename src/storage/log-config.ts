@@ -166,3 +166,15 @@ export function mergeRemembered(
   }
   return resolveLogOptions({ ...given, ...remembered }, where);
 }
+
+/** The configuration after an `alter`, which may name remembered options only. */
+export function alterConfig(config: LogConfig, changes: LogOptions, where: string): LogConfig {
+  const names: readonly string[] = rememberedOptions;
+  const checked = resolveLogOptions({ ...config, ...changes }, where);
+  for (const name of Object.keys(changes)) {
+    if (names.includes(name)) continue;
+    const expected = `one of ${names.join(', ')}`;
+    throw createError('OPTION_INVALID', { option: name, expected, actual: name, where });
+  }
+  return checked;
+}

@@ -44,6 +44,8 @@ export interface LogCore {
 export interface WritableLogCore extends LogCore {
   readonly writer: Writer;
   readonly nonce: bigint;
+  /** When the log was made, milliseconds since 1970. */
+  readonly createdMs: number;
   /** 32 hexadecimal digits. */
   readonly bootId: string;
   /** CRC-32C of `leader-epoch-checkpoint` as it lies on the disk. */

@@ -5,8 +5,8 @@
  * without it that holds nothing but one empty segment is made again.
  */
 
-import { dirname, join } from 'node:path';
-import type { FileSystem } from '../base/file-system.js';
+import { dirname, join, resolve } from 'node:path';
+import { errnoOf } from '../base/errors.js';
 import type { Epochs } from './epochs.js';
 import { encodeLogJson, encodeMetadata, type LogIdentity } from './log-json.js';
 import type { Segment } from './segment.js';
@@ -15,23 +15,25 @@ import { sealSteps } from './segment-roll.js';
 import { type AbortedTransactions, encodeTxnIndex } from './transactions.js';
 import type { Writer, WriterStep } from './writer.js';
 
-/** Makes the folder and its missing parents, durably. */
-export async function makeFolder(
-  fileSystem: FileSystem,
-  writer: Writer,
-  directory: string,
-): Promise<void> {
-  const missing: string[] = [];
-  let path = directory;
-  while ((await fileSystem.facts(path)) === undefined) {
-    missing.push(path);
-    const parent = dirname(path);
-    if (parent === path) break;
+/**
+ * Makes every name on the way to the folder durable, from the root down: any of them may come from
+ * a process that died before it could. One in a directory that this user may not open is not ours.
+ */
+export async function syncWayTo(writer: Writer, directory: string): Promise<void> {
+  const parents: string[] = [];
+  let path = resolve(directory);
+  for (let parent = dirname(path); parent !== path; parent = dirname(path)) {
+    parents.push(parent);
     path = parent;
   }
-  const made: WriterStep[] = [{ kind: 'makeDirectory', path: directory }];
-  for (const name of missing.reverse()) made.push({ kind: 'syncDirectory', path: dirname(name) });
-  await writer.run(made);
+  for (const parent of parents.reverse()) {
+    try {
+      await writer.run([{ kind: 'syncDirectory', path: parent }]);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
+    }
+  }
 }
 
 /** The steps that give a log its small files; the watermark follows when the log is open. */

@@ -50,7 +50,8 @@ export function encodeMetadata(logId: string): Uint8Array {
 /** The log id in `partition.metadata`, or `'invalid'`. */
 export function decodeMetadata(bytes: Uint8Array): string | 'invalid' {
   const text = new TextDecoder('latin1').decode(bytes);
-  const match = /^version: 0\ntopic_id: ([A-Za-z0-9_-]{22})\n?$/.exec(text);
+  // The last digit holds two bits: the four others are zero in what is written.
+  const match = /^version: 0\ntopic_id: ([A-Za-z0-9_-]{21}[AQgw])\n?$/.exec(text);
   const topicId = match?.[1];
   if (topicId === undefined) return 'invalid';
   return Buffer.from(topicId, 'base64url').toString('hex');

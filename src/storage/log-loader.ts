@@ -22,7 +22,7 @@ import {
   mergeRemembered,
   resolveLogOptions,
 } from './log-config.js';
-import type { LogDamage } from './log-damage.js';
+import { damageError, type LogDamage } from './log-damage.js';
 import { type LogFolder, readSmallFile } from './log-folder.js';
 import { decodeLogJson, type LogIdentity } from './log-json.js';
 import { judgeInvalidBytes } from './recovery-verdict.js';
@@ -111,24 +111,25 @@ function segmentContext(context: LoadContext, epochs: Epochs | undefined): Segme
 
 async function loadOurs(context: LoadContext, identity: LogIdentity): Promise<LoadedLog> {
   const { folder, watermark } = context;
-  const directory = folder.directory;
   const mark = watermark.kind === 'present' ? watermark.watermark : undefined;
-  const startOffset = mark?.startOffset ?? folder.segments[0]?.baseOffset ?? 0;
   const bases = folder.segments.map((names) => names.baseOffset);
   const lastBase = bases.at(-1);
-  if (lastBase === undefined || (mark !== undefined && lastBase < mark.segmentBase)) {
-    const damage = missingSegment(context, mark?.segmentBase ?? 0, mark?.durableOffset);
-    if (lastBase === undefined) throw damage.error;
-    return { ...(await loadActive(context, identity, lastBase)), damage: damage.damage };
+  if (lastBase === undefined) {
+    const missing = missingSegment(context, mark?.segmentBase ?? 0, mark?.durableOffset);
+    throw damageError(missing);
   }
   const loaded = await loadActive(context, identity, lastBase);
+  const { startOffset } = loaded;
   const kept = bases.filter((_, index) => (bases[index + 1] ?? Infinity) > startOffset);
   const sealed = kept.slice(0, -1).map((baseOffset) => {
-    const segment = new Segment(directory, baseOffset);
+    const segment = new Segment(folder.directory, baseOffset);
     segment.hasGaps = loaded.isEverCompacted;
     return segment;
   });
-  const damage = loaded.damage ?? lostStart(context, kept[0] ?? lastBase, startOffset);
+  const isLastMissing = mark !== undefined && lastBase < mark.segmentBase;
+  const damage = isLastMissing
+    ? missingSegment(context, mark.segmentBase, mark.durableOffset)
+    : (loaded.damage ?? lostStart(context, kept[0] ?? lastBase, startOffset));
   return { ...loaded, segments: [...sealed, ...loaded.segments.slice(-1)], damage };
 }
 
@@ -154,11 +155,9 @@ function missingSegment(
   context: LoadContext,
   baseOffset: number,
   promisedEnd: number | undefined,
-): { readonly damage: LogDamage; readonly error: Error } {
+): LogDamage {
   const file = new Segment(context.folder.directory, baseOffset).logPath;
-  const reason = 'the segment is missing';
-  const damage = { file, position: 0, offset: baseOffset, promisedEnd, reason };
-  return { damage, error: createError('LOG_CORRUPT', { ...damage }) };
+  return { file, position: 0, offset: baseOffset, promisedEnd, reason: 'the segment is missing' };
 }
 
 async function loadActive(
@@ -189,7 +188,8 @@ async function loadActive(
         segments: [active],
         endOffset: mark.durableOffset,
         epochs,
-        wasClean: true,
+        // An epoch was raised and nothing written: what the raise left behind is made durable.
+        wasClean: epochsCrc(epochs.encode()) === mark.epochsCrc,
         runningMaxTimestamp: active.seal.runningMaxTimestamp,
         activeBytes: mark.position,
         rewriteFrom: mark.position,
@@ -208,7 +208,8 @@ async function loadActive(
     segments: [rebuilt.segment],
     endOffset: totals.nextOffset,
     epochs: epochs ?? (await rebuildEpochs(context, rebuilt)),
-    wasClean: mark?.isClean === true,
+    // Files that do not agree with a clean mark come from a stop in the middle of something.
+    wasClean: false,
     runningMaxTimestamp: Math.max(runningMaxTimestamp, indexer.maxTimestamp),
     activeBytes: totals.bytes,
     rewriteFrom: Math.min(markPosition(context, baseOffset), totals.bytes),
@@ -311,13 +312,22 @@ async function readAborted(context: LoadContext): Promise<readonly AbortedTransa
   return aborted;
 }
 
-/** Largest timestamp before the active segment: in the seal of the one before, when it is whole. */
+/**
+ * Largest timestamp before the active segment: in the seal of the one before. A segment whose seal
+ * is lost is walked, and the one before it is asked.
+ */
 async function runningMaxBefore(context: LoadContext, baseOffset: number): Promise<number> {
-  const before = context.folder.segments.filter((names) => names.baseOffset < baseOffset).at(-1);
-  if (before === undefined) return -1;
-  const segment = new Segment(context.folder.directory, before.baseOffset);
-  const seal = await readSeal(segmentContext(context, undefined), segment);
-  return typeof seal === 'string' ? -1 : seal.runningMaxTimestamp;
+  const { directory, segments } = context.folder;
+  const plain = segmentContext(context, undefined);
+  const before = segments.filter((names) => names.baseOffset < baseOffset);
+  let runningMax = -1;
+  for (const names of before.reverse()) {
+    const seal = await readSeal(plain, new Segment(directory, names.baseOffset));
+    if (typeof seal !== 'string') return Math.max(runningMax, seal.runningMaxTimestamp);
+    const rebuilt = await rebuildSegment(plain, directory, names.baseOffset, true);
+    runningMax = Math.max(runningMax, rebuilt.segment.active().indexer.maxTimestamp);
+  }
+  return runningMax;
 }
 
 /**

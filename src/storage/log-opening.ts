@@ -8,11 +8,12 @@ import { join } from 'node:path';
 import { assert } from '../base/assert.js';
 import { logDiagnostics } from '../base/diagnostics.js';
 import { createError, errnoOf, MillraceError } from '../base/errors.js';
+import { codecNamed } from './compression.js';
 import { Epochs, epochsCrc } from './epochs.js';
 import type { HolderLock } from './holder-lock.js';
 import { type LogOptions, rememberedOf, resolveLogOptions } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
-import { adoptionSteps, epochsStep, identitySteps, makeFolder } from './log-creation.js';
+import { adoptionSteps, epochsStep, identitySteps, syncWayTo } from './log-creation.js';
 import type { LogDamage } from './log-damage.js';
 import type { LogEnvironment } from './log-environment.js';
 import { fromSystem, type LogFolder, readFolder } from './log-folder.js';
@@ -26,7 +27,7 @@ import { sideFiles } from './segment-files.js';
 import { SegmentList } from './segment-list.js';
 import { AbortedTransactions } from './transactions.js';
 import { WATERMARK_BYTES } from './watermark.js';
-import type { Writer } from './writer.js';
+import type { Writer, WriterFile, WriterStep } from './writer.js';
 
 export interface OpenedLog {
   readonly core: WritableLogCore;
@@ -50,21 +51,29 @@ export async function openForWriting(
   alarm: ForeignWriterAlarm,
 ): Promise<OpenedLog> {
   const config = resolveLogOptions(options, directory);
+  // Later it would be found out behind the back of whoever appends.
+  if (!codecNamed(config.compression).isAvailable()) {
+    throw createError('CODEC_UNAVAILABLE', { codec: config.compression, path: directory });
+  }
   const before = await readFolder(environment.fileSystem, directory);
   if (before.kind !== 'log' && !config.create) throw notFound(before);
   const writer = environment.acquireWriter();
   let lock: HolderLock | undefined;
+  const files: WriterFile[] = [];
   try {
     if (before.kind === 'absent') {
-      await makeFolder(environment.fileSystem, writer, directory);
+      await writer.run([{ kind: 'makeDirectory', path: directory }]);
     }
     lock = await environment.lockManager.acquire(directory);
     const folder = await readFolder(environment.fileSystem, directory);
-    const opening = { directory, options, environment, writer, lock, alarm };
+    const opening = { directory, options, environment, writer, lock, alarm, files };
     return isUnmade(folder) && (await hasNoBytes(environment, folder))
       ? await createLog(opening)
       : await openExisting(opening, folder);
   } catch (error) {
+    // The writer's thread may go on for other logs: nothing of this one stays open in it.
+    const steps = files.map((file): WriterStep => ({ kind: 'close', file }));
+    if (steps.length > 0) await writer.run(steps).catch(() => undefined);
     await lock?.release();
     await writer.release();
     if (error instanceof MillraceError || errnoOf(error) === undefined) throw error;
@@ -79,6 +88,14 @@ interface Opening {
   readonly writer: Writer;
   readonly lock: HolderLock;
   readonly alarm: ForeignWriterAlarm;
+  /** Files that were opened in the writer, to be closed when the opening fails. */
+  readonly files: WriterFile[];
+}
+
+function newFile(opening: Opening): WriterFile {
+  const file = opening.writer.newFile();
+  opening.files.push(file);
+  return file;
 }
 
 function notFound(folder: LogFolder): Error {
@@ -102,9 +119,10 @@ async function hasNoBytes(environment: LogEnvironment, folder: LogFolder): Promi
 async function createLog(opening: Opening): Promise<OpenedLog> {
   const { directory, options, environment, writer, lock } = opening;
   const config = resolveLogOptions(options, directory);
+  await syncWayTo(writer, directory);
   const logId = environment.newLogId();
   const active = Segment.createActive(directory, 0, config.indexIntervalBytes);
-  active.writerFile = writer.newFile();
+  active.writerFile = newFile(opening);
   const epochs = new Epochs();
   await writer.run([
     { kind: 'open', file: active.writerFile, path: active.logPath, mode: 'create' },
@@ -127,13 +145,13 @@ async function createLog(opening: Opening): Promise<OpenedLog> {
     writtenAt: { segmentBase: 0, position: 0 },
     writer,
     nonce: lock.nonce,
+    createdMs: environment.clock.nowMs(),
     bootId: environment.bootId(),
     epochsCrc: epochsCrc(epochs.encode()),
   };
-  const marks = await openMarks(opening, core, { slot: 0, sequence: 0 });
+  const marks = await openMarks(opening, core, { slot: 0, sequence: 0 }, false);
   await marks.settle(markContentOf(core, core.durableAt, core.offsets.durable));
-  const createdMs = environment.clock.nowMs();
-  const identity = { logId, createdMs, options: rememberedOf(config) };
+  const identity = { logId, createdMs: core.createdMs, options: rememberedOf(config) };
   await writer.run(identitySteps(directory, identity));
   return { core, marks, lock, damage: undefined, isForeign: false, wasClean: true };
 }
@@ -153,7 +171,7 @@ async function openExisting(opening: Opening, folder: LogFolder): Promise<Opened
     });
   }
   const logId = loaded.identity?.logId ?? environment.newLogId();
-  active.writerFile = writer.newFile();
+  active.writerFile = newFile(opening);
   const place = { segmentBase: active.baseOffset, position: loaded.activeBytes };
   const core: WritableLogCore = {
     directory,
@@ -172,6 +190,7 @@ async function openExisting(opening: Opening, folder: LogFolder): Promise<Opened
     writtenAt: place,
     writer,
     nonce: lock.nonce,
+    createdMs: loaded.identity?.createdMs ?? environment.clock.nowMs(),
     bootId: environment.bootId(),
     epochsCrc: epochsCrc(loaded.epochs.encode()),
   };
@@ -186,7 +205,7 @@ async function openExisting(opening: Opening, folder: LogFolder): Promise<Opened
     });
   }
   const refusal = damage ?? (await recover(opening, folder, loaded, active, core, startedMs));
-  const marks = await openMarks(opening, core, continuesOf(loaded));
+  const marks = await openMarks(opening, core, continuesOf(loaded), refusal !== undefined);
   if (refusal === undefined && !loaded.wasClean) {
     await marks.settle(markContentOf(core, core.durableAt, core.offsets.durable));
   }
@@ -246,11 +265,13 @@ async function openMarks(
   opening: Opening,
   core: WritableLogCore,
   continues: { readonly slot: 0 | 1; readonly sequence: number },
+  isRefused: boolean,
 ): Promise<MarkKeeper> {
   const { writer, environment, directory, alarm } = opening;
-  const file = writer.newFile();
+  const file = newFile(opening);
   const path = join(directory, sideFiles.watermark);
-  await writer.run([{ kind: 'open', file, path, mode: 'create' }]);
+  // A log that may not be written is left exactly as it is.
+  if (!isRefused) await writer.run([{ kind: 'open', file, path, mode: 'create' }]);
   const slab = writer.acquireSlab(WATERMARK_BYTES);
   if (slab === undefined) throw createError('BUFFER_FULL', { path: directory });
   const onForeign = (error: Error): void => alarm.onForeign(error);
@@ -259,10 +280,9 @@ async function openMarks(
 
 /** A folder of another engine becomes ours: seals, epochs and, last, `log.json`. */
 async function adopt(opening: Opening, core: WritableLogCore): Promise<void> {
-  const { writer, directory, environment } = opening;
-  const { logId, segments, epochs, config } = core;
+  const { writer, directory } = opening;
+  const { logId, createdMs, segments, epochs, config } = core;
   await writer.run(adoptionSteps(directory, logId, segments.all(), epochs, core.aborted));
-  const createdMs = environment.clock.nowMs();
   const identity = { logId, createdMs, options: rememberedOf(config) };
   await writer.run(identitySteps(directory, identity));
 }

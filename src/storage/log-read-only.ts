@@ -10,8 +10,10 @@ import { join } from 'node:path';
 import { assert } from '../base/assert.js';
 import type { Cancel } from '../base/clock.js';
 import { createError } from '../base/errors.js';
+import { Epochs, epochsCrc } from './epochs.js';
 import type { LogOptions } from './log-config.js';
 import type { LogCore } from './log-core.js';
+import type { LogDamage } from './log-damage.js';
 import type { LogEnvironment } from './log-environment.js';
 import { readFolder, readSmallFile } from './log-folder.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
@@ -21,7 +23,12 @@ import { Segment } from './segment.js';
 import { parseFileName, sideFiles } from './segment-files.js';
 import { SegmentList } from './segment-list.js';
 import { AbortedTransactions } from './transactions.js';
-import { judgeWatermark, type Watermark } from './watermark.js';
+import {
+  judgeWatermark,
+  WATERMARK_SLOT_DISTANCE,
+  type Watermark,
+  type WatermarkVerdict,
+} from './watermark.js';
 
 const POLL_MS = 25;
 const LOAD_ATTEMPTS = 5;
@@ -40,14 +47,14 @@ export async function openForReading(
   const isForeign = loaded.identity === undefined;
   const mark = loaded.watermark.kind === 'present' ? loaded.watermark.watermark : undefined;
   // A live writer moves on while this reads: what lies beyond the watermark is not ours to judge.
-  const damage = loaded.damage;
-  const end = mark === undefined || damage !== undefined ? loaded.endOffset : mark.durableOffset;
+  const damage = loaded.damage ?? lostMark(directory, loaded.watermark);
+  const isScanned = mark === undefined || loaded.damage !== undefined;
+  const end = isScanned ? loaded.endOffset : mark.durableOffset;
   const active = loaded.segments.at(-1);
   assert(active !== undefined, 'a loaded log has a segment');
-  const place =
-    mark === undefined || damage !== undefined
-      ? { segmentBase: active.baseOffset, position: loaded.activeBytes }
-      : { segmentBase: mark.segmentBase, position: mark.position };
+  const place = isScanned
+    ? { segmentBase: active.baseOffset, position: loaded.activeBytes }
+    : { segmentBase: mark.segmentBase, position: mark.position };
   const core: LogCore = {
     directory,
     logId: loaded.identity?.logId ?? '',
@@ -88,8 +95,30 @@ async function loadUndisturbed(
       throw createError('LOG_NOT_FOUND', { path: directory, actual: folder.kind });
     }
     const loaded = await loadLog(environment.fileSystem, folder, options);
-    if (loaded.damage === undefined || attempt === LOAD_ATTEMPTS) return loaded;
+    // A slot that is unreadable may be one that is being written.
+    const { damage, watermark } = loaded;
+    const isDoubtful =
+      damage !== undefined || (watermark.kind === 'present' && watermark.damagedSlot);
+    if (!isDoubtful || attempt === LOAD_ATTEMPTS) return loaded;
   }
+}
+
+/**
+ * One slot of the watermark is damaged. If the other one says that the log was closed, nothing came
+ * after it; otherwise the damaged one may have promised more, and only a writer, which recovers,
+ * can tell what: a reader serves what is known and then says so.
+ */
+function lostMark(directory: string, verdict: WatermarkVerdict): LogDamage | undefined {
+  if (verdict.kind !== 'present' || !verdict.damagedSlot || verdict.watermark.isClean) {
+    return undefined;
+  }
+  return {
+    file: join(directory, sideFiles.watermark),
+    position: verdict.slot === 0 ? WATERMARK_SLOT_DISTANCE : 0,
+    offset: verdict.watermark.durableOffset,
+    promisedEnd: undefined,
+    reason: 'a slot is unreadable, and may have promised records behind this offset',
+  };
 }
 
 /** Looks at the watermark again for as long as somebody waits for it to move. */
@@ -109,14 +138,16 @@ class WatermarkPoller {
   /** Somebody waits. */
   wait(): void {
     if (this.#isStopped || this.#cancel !== undefined) return;
-    this.#cancel = this.#environment.clock.schedule(POLL_MS, () => {
+    // Somebody waits for another process: until then nothing else may keep this one alive.
+    const look = (): void => {
       this.#cancel = undefined;
       this.refresh()
         .catch(() => undefined)
         .finally(() => {
           if (this.#source.hasWaiters) this.wait();
         });
-    });
+    };
+    this.#cancel = this.#environment.clock.schedule(POLL_MS, look, 'keep-alive');
   }
 
   stop(): void {
@@ -133,7 +164,17 @@ class WatermarkPoller {
     const { watermark } = verdict;
     if (watermark.segmentBase > this.#core.segments.active.baseOffset) await this.#addSegments();
     if (watermark.segmentBase > this.#core.segments.active.baseOffset) return;
+    await this.#followEpochs(watermark.epochsCrc);
     this.#advance(watermark);
+  }
+
+  /** The writer has raised its epoch: batches from now on carry it. The table comes first. */
+  async #followEpochs(expected: number): Promise<void> {
+    if (epochsCrc(this.#core.epochs.encode()) === expected) return;
+    const path = join(this.#core.directory, sideFiles.epochs);
+    const bytes = await readSmallFile(this.#environment.fileSystem, path);
+    const epochs = bytes === undefined ? 'invalid' : Epochs.decode(bytes);
+    if (epochs !== 'invalid') this.#core.epochs = epochs;
   }
 
   /** Rolled since: what was active is sealed now, and its files say what it holds. */
@@ -149,6 +190,7 @@ class WatermarkPoller {
     for (const baseOffset of bases) {
       const { active } = segments;
       if (baseOffset <= active.baseOffset) continue;
+      this.#source.indexes.forget(active);
       active.totals = undefined;
       active.indexer = undefined;
       active.seal = undefined;

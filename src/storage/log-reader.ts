@@ -87,7 +87,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
 
   next(): Promise<IteratorResult<Batch, undefined>> {
     const chunk = this.#chunk;
-    if (chunk !== undefined && !this.#isEnded) {
+    const isAborted = this.#options.signal?.aborted === true;
+    if (chunk !== undefined && !this.#isEnded && !isAborted) {
       chunk.step(isDebug);
       try {
         const batch = this.#take(chunk);
@@ -123,7 +124,9 @@ export class LogReader implements AsyncIterableIterator<Batch> {
         const batch = chunk === undefined ? undefined : this.#take(chunk);
         if (batch !== undefined) return { done: false, value: batch };
         this.#endChunk();
-        if (!(await this.#awaitMore())) break;
+        const ahead = await this.#awaitMore();
+        if (ahead === 'end') break;
+        if (ahead === 'woken') continue;
         if (this.#segment === undefined) await this.#locate();
         else if (!(await this.#nextChunk())) await this.#nextSegment();
       }
@@ -145,14 +148,15 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   }
 
   /** Whether there is something at the reader's offset, waiting for it when it follows. */
-  async #awaitMore(): Promise<boolean> {
-    if (this.#offset < this.#limit()) return true;
+  async #awaitMore(): Promise<'more' | 'end' | 'woken'> {
+    if (this.#offset < this.#limit()) return 'more';
     const { damage } = this.#source;
-    if (damage !== undefined) throw damageError(damage);
-    if (!this.#options.follow) return false;
+    if (damage !== undefined && damage.offset >= this.#offset) throw damageError(damage);
+    if (!this.#options.follow) return 'end';
     const { durability, signal } = this.#options;
     await this.#source.waitBeyond(this.#offset, durability, signal);
-    return true;
+    // The end may have moved, or another one, or the log has closed: it is looked at again.
+    return 'woken';
   }
 
   /** Goes to the segment and the position where the reader's offset lies. */
@@ -160,6 +164,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const { core } = this.#source;
     if (this.#offset < core.offsets.start) throw this.#outOfRange();
     const segment = core.segments.floor(this.#offset);
+    const { damage } = this.#source;
+    if (damage !== undefined && this.#offset < segment.baseOffset) throw damageError(damage);
     this.#enter(segment);
     const indexer = await indexOf(this.#source, segment);
     const place = locateOffset(indexer, this.#offset);
@@ -191,15 +197,14 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const segment = this.#current();
     const next = this.#source.core.segments.after(segment);
     assert(next !== undefined, 'what lies before the end lies in a segment');
+    // Records were deleted behind the segment that this reader had pinned.
+    if (this.#offset < this.#source.core.offsets.start) throw this.#outOfRange();
     if (this.#offset < next.baseOffset && !segment.hasGaps) {
       throw this.#corrupt(segment, this.#position, {
         reason: 'the segment ends early',
         expected: next.baseOffset,
         actual: this.#offset,
       });
-    }
-    if (next.baseOffset > this.#offset && this.#source.core.segments.floor(this.#offset) === next) {
-      throw this.#outOfRange();
     }
     this.#offset = Math.max(this.#offset, next.baseOffset);
     this.#enter(next);
@@ -220,19 +225,21 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const visible = await this.#visibleEnd(segment);
     if (this.#position >= visible) return false;
     const fetched = (await this.#takeFetch()) ?? (await this.#fetch(segment, visible));
-    if (fetched.count < this.#batchBytesMin && fetched.position + fetched.count < visible) {
-      throw this.#corrupt(segment, fetched.position + fetched.count, {
-        reason: 'the file ends early',
-        expected: visible,
-        actual: fetched.position + fetched.count,
+    const end = fetched.position + fetched.count;
+    if (fetched.count < this.#batchBytesMin) {
+      // At the visible end it is the batch's length that is wrong: reading again brings no more.
+      const isShort = end < visible;
+      throw this.#corrupt(segment, isShort ? end : fetched.position, {
+        reason: isShort ? 'the file ends early' : 'the batch reaches beyond the end',
+        expected: isShort ? visible : end,
+        actual: isShort ? end : fetched.position + this.#batchBytesMin,
       });
     }
     this.#chunk = new ReadChunk(fetched.bytes, fetched.count, segment.logPath, fetched.position);
     this.#batchBytesMin = HEADER_BYTES;
     if (this.#readBytes === READ_BYTES_MAX) {
-      this.#prefetch(segment, fetched.position + fetched.count, visible);
+      this.#prefetch(segment, end, visible);
     }
-    this.#readBytes = Math.min(READ_BYTES_MAX, this.#readBytes * READ_GROWTH);
     return true;
   }
 
@@ -414,6 +421,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     if (chunk === undefined) return;
     this.#chunk = undefined;
     this.#position = chunk.position;
+    // What was read in vain, such as the mere head of a large batch, is no reason to read more.
+    if (chunk.start > 0) this.#readBytes = Math.min(READ_BYTES_MAX, this.#readBytes * READ_GROWTH);
     const memory = chunk.end();
     if (memory === undefined || memory.length < FIRST_READ_BYTES) return;
     if (isDebug) memory.fill(0xdb);

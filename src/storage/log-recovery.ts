@@ -1,10 +1,12 @@
 /**
  * Carrying out what loading found: the changes that recovery makes on the disk, in order.
  *
- * 1 a torn tail is copied to a `.broken` file and synced, then cut away and the cut synced;
- * 2 the valid bytes from the watermark to the end are written again in place and synced, because a
+ * 1 the directory is synced, because a process that died may have named files (a new segment,
+ *   `log.json`) and not got to that;
+ * 2 a torn tail is copied to a `.broken` file and synced, then cut away and the cut synced;
+ * 3 the valid bytes from the watermark to the end are written again in place and synced, because a
  *   sync that failed before the crash may have left pages marked clean that never got to the disk;
- * 3 both watermark slots are settled on the new end.
+ * 4 both watermark slots are settled on the new end.
  *
  * A crash in between leaves what this function starts from, so doing it again ends in the same
  * state.
@@ -26,7 +28,7 @@ export function recoverySteps(
 ): readonly WriterStep[] {
   const active = loaded.segments.at(-1);
   if (active === undefined || loaded.damage !== undefined || loaded.wasClean) return [];
-  const steps: WriterStep[] = [];
+  const steps: WriterStep[] = [{ kind: 'syncDirectory', path: folder.directory }];
   const { tornTail } = loaded;
   if (tornTail !== undefined) {
     for (const name of surplusBroken(folder)) {

@@ -23,6 +23,8 @@ import { epochsStep } from './log-creation.js';
 import { cutBack } from './log-cut.js';
 import type { MarkContent, MarkKeeper } from './mark-keeper.js';
 import type { RecordInput } from './record.js';
+import type { Segment } from './segment.js';
+import { segmentPath } from './segment-files.js';
 import { isNoSpace } from './writer.js';
 
 /** When an append counts as done: synced to the disk, handed to the file system, or accepted. */
@@ -47,11 +49,14 @@ export class LogWriting {
   readonly #onProgress: () => void;
   #state: State = 'open';
   #isClosing = false;
+  /** The watermark was settled outside a commit, and with that its clean flag cleared. */
+  #hasSettled = false;
   #poison: MillraceError | undefined;
   #writableWaiters: (() => void)[] = [];
   /** What the last refused `tryAppend` asked for: `writable` waits for that much. */
   #wantedBytes = 1;
   #recovering: Promise<void> | undefined;
+  #isWatchingSlabs = false;
 
   constructor(core: WritableLogCore, marks: MarkKeeper, onProgress: () => void) {
     this.#core = core;
@@ -73,8 +78,9 @@ export class LogWriting {
     return this.#state;
   }
 
-  /** Whether anything was written since the log was opened. */
+  /** Whether anything was written since the log was opened, the watermark included. */
   get hasWritten(): boolean {
+    if (this.#hasSettled) return true;
     return this.#appender.isPrepared || this.#core.offsets.end > this.#core.offsets.written;
   }
 
@@ -110,7 +116,7 @@ export class LogWriting {
       this.#assertOpen();
       const isFull = !this.#admission.isEmpty || this.#state === 'failing';
       if (!isFull && this.#appender.hasRoom(this.#wantedBytes)) return;
-      this.#core.writer.onSlab(() => this.#progress());
+      this.#watchSlabs();
       await new Promise<void>((resolve) => this.#writableWaiters.push(resolve));
     }
   }
@@ -129,12 +135,13 @@ export class LogWriting {
     while (this.#recovering !== undefined) await this.#recovering;
     this.#assertOpen();
     this.#appender.hold();
+    this.#hasSettled = true;
     try {
       await this.#appender.commitSettled();
       await run();
     } catch (error) {
       this.#poisonLog(error);
-      throw error;
+      throw this.#poison ?? error;
     }
     if (this.#state === 'open') this.#appender.resume();
   }
@@ -174,7 +181,9 @@ export class LogWriting {
   }
 
   #place(records: readonly RecordInput[], bytes: number): number | 'full' {
-    return this.#state === 'failing' ? 'full' : this.#appender.place(records, bytes);
+    // A slab that a poisoned log gives back is no room.
+    const isHeld = this.#state === 'failing' || this.#state === 'poisoned';
+    return isHeld ? 'full' : this.#appender.place(records, bytes);
   }
 
   #settle(baseOffset: number, count: number, acks: Acks): Promise<AppendResult> {
@@ -205,7 +214,19 @@ export class LogWriting {
         reject,
       });
       if (refusal !== undefined) reject(refusal);
-      else this.#core.writer.onSlab(() => this.#progress());
+      else this.#watchSlabs();
+    });
+  }
+
+  /**
+   * Asks once to be told when another log gives a slab back: the writer's memory may be used up.
+   */
+  #watchSlabs(): void {
+    if (this.#isWatchingSlabs) return;
+    this.#isWatchingSlabs = true;
+    this.#core.writer.onSlab(() => {
+      this.#isWatchingSlabs = false;
+      this.#progress();
     });
   }
 
@@ -222,19 +243,25 @@ export class LogWriting {
     this.#onProgress();
   }
 
-  /** Raises the epoch and clears the clean flag, durably, before the first write. */
+  /** Raises the epoch, drops an old seal and clears the clean flag, before the first write. */
   async #prepare(): Promise<void> {
     const core = this.#core;
     const epochs = new Epochs(core.epochs.entries);
     epochs.dropBefore(core.offsets.start);
     epochs.start(core.epochs.current + 1, core.offsets.written);
-    const step = epochsStep(core.directory, epochs);
+    const first = core.segments.floor(core.writtenAt.segmentBase);
+    // A seal that an earlier close left says less than the segment will hold.
+    first.seal = undefined;
     try {
-      await core.writer.run([step, { kind: 'syncDirectory', path: core.directory }]);
+      await core.writer.run([
+        epochsStep(core.directory, epochs),
+        { kind: 'unlink', path: segmentPath(core.directory, first.baseOffset, 'seal') },
+        { kind: 'syncDirectory', path: core.directory },
+      ]);
     } catch (error) {
       if (!isNoSpace(errnoOf(error))) throw error;
-      this.#rejectUnwritten(error);
-      this.#appender.resume();
+      this.#move('failing');
+      await this.#cut(first, error);
       return;
     }
     core.epochs = epochs;
@@ -254,11 +281,11 @@ export class LogWriting {
       return;
     }
     this.#move('failing');
-    this.#recover(this.#cut(failure, cause));
+    this.#recover(this.#cut(failure.segment, cause));
   }
 
-  async #cut(failure: AppendFailure, cause: Error): Promise<void> {
-    await cutBack(this.#core, failure.segment);
+  async #cut(segment: Segment, cause: unknown): Promise<void> {
+    await cutBack(this.#core, segment);
     this.#rejectUnwritten(cause);
     this.#move('open');
     this.#appender.resume();

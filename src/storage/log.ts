@@ -9,16 +9,23 @@
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { logDiagnostics } from '../base/diagnostics.js';
-import { createError, type MillraceError } from '../base/errors.js';
+import { createError, errnoOf, type MillraceError } from '../base/errors.js';
 import { Mutex } from '../base/mutex.js';
 import type { AppendResult } from './append-waiters.js';
 import type { Batch } from './batch.js';
 import type { HolderLock } from './holder-lock.js';
 import { serveHolder } from './holder-service.js';
-import { type LogConfig, type LogOptions, rememberedOf, resolveLogOptions } from './log-config.js';
+import {
+  alterConfig,
+  type LogConfig,
+  type LogOptions,
+  rememberedOf,
+  resolveLogOptions,
+} from './log-config.js';
 import { damageError, type LogDamage } from './log-damage.js';
 import { deleteBefore } from './log-deletion.js';
 import { type LogEnvironment, systemEnvironment } from './log-environment.js';
+import { fromSystem } from './log-folder.js';
 import { encodeLogJson } from './log-json.js';
 import { type OpenedLog, openForWriting } from './log-opening.js';
 import { openForReading } from './log-read-only.js';
@@ -31,6 +38,7 @@ import { startOffsetOf } from './read-start.js';
 import type { RecordInput } from './record.js';
 import { sideFiles } from './segment-files.js';
 import { closeSteps } from './segment-roll.js';
+import type { WriterStep } from './writer.js';
 
 export interface AppendOptions {
   /** What the promise waits for; `durable` (the default) is the only one that survives a crash. */
@@ -91,9 +99,9 @@ export class Log {
    * Opens the log in `directory`, making it when it is absent.
    *
    * Throws NOT_A_DIRECTORY, NOT_A_LOG, LOG_NOT_FOUND, PERMISSION_DENIED, LOG_LOCKED,
-   * OPTION_UNKNOWN, OPTION_INVALID, OPTION_CONFLICT, FORMAT_UNSUPPORTED, and LOG_CORRUPT when a
-   * side file is damaged. A log whose records are damaged opens, serves what verifies and refuses
-   * appends.
+   * OPTION_UNKNOWN, OPTION_INVALID, OPTION_CONFLICT, CODEC_UNAVAILABLE, FORMAT_UNSUPPORTED, and
+   * LOG_CORRUPT when a side file is damaged. A log whose records are damaged opens, serves what
+   * verifies and refuses appends.
    */
   static async open(
     directory: string,
@@ -269,19 +277,27 @@ export class Log {
     return await this.#mutex.run(() => deleteBefore(this.#source, parts, offset));
   }
 
-  /** Changes options that the log remembers; durable when it resolves. */
+  /**
+   * Changes options that the log remembers; durable when it resolves, and effective from the next
+   * append on. Throws OPTION_INVALID for the others: those are given at open.
+   */
   async alter(options: LogOptions): Promise<void> {
     const { parts } = this.#changeable();
     await this.#mutex.run(async () => {
       const { core } = parts.opened;
-      const config = resolveLogOptions({ ...core.config, ...options }, this.directory);
-      const createdMs = core.clock.nowMs();
-      const identity = { logId: core.logId, createdMs, options: rememberedOf(config) };
+      const config = alterConfig(core.config, options, this.directory);
+      const { logId, createdMs } = core;
+      const bytes = encodeLogJson({ logId, createdMs, options: rememberedOf(config) });
       const path = join(this.directory, sideFiles.options);
-      await core.writer.run([
-        { kind: 'replace', path, bytes: encodeLogJson(identity) },
+      const steps: readonly WriterStep[] = [
+        { kind: 'replace', path, bytes },
         { kind: 'syncDirectory', path: this.directory },
-      ]);
+      ];
+      try {
+        await core.writer.run(steps);
+      } catch (error) {
+        throw errnoOf(error) === undefined ? error : fromSystem(error, path);
+      }
       core.config = config;
     });
   }
@@ -310,8 +326,9 @@ export class Log {
     const parts = this.#parts;
     try {
       if (parts !== undefined) {
-        await parts.writing.drain();
+        // Changes that were asked for before are carried out.
         await this.#mutex.run(async () => undefined);
+        await parts.writing.drain();
       }
     } finally {
       await this.#closeReading();
@@ -360,6 +377,7 @@ async function closeWriting(parts: WritingParts, damage: LogDamage | undefined):
     // Without the clean mark the next open recovers, from records that are durable already.
   } finally {
     if (writing.state === 'closing' || writing.state === 'poisoned') writing.markClosed();
+    writing.appender.abandon();
     marks.close();
     const files = [core.segments.active.writerFile, marks.file];
     for (const file of files) {

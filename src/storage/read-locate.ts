@@ -29,6 +29,8 @@ export function locateOffset(indexer: SegmentIndexer, offset: number): StartPlac
   const lastOffset = slot < 0 ? -1 : baseOffset + offsets.relative(slot);
   const plain = { position, lastOffset, fallback: position };
   if (lastOffset === offset || slot + 1 >= offsets.count) return plain;
+  // The first batch has no entry, and nothing else holds the segment's first offset.
+  if (offset === baseOffset) return plain;
   const next = offsets.position(slot + 1);
   if (next - position <= STEP_OVER_BYTES) return plain;
   // The batch of this entry is a large one that ends before the offset: the next is indexed too.
@@ -76,14 +78,32 @@ export async function locateTimestamp(
   let segment: Segment | undefined = await firstCandidate(source, timestamp);
   while (segment !== undefined) {
     const indexer = await indexOf(source, segment);
-    if (indexer.maxTimestamp >= timestamp) {
+    // Behind damage there may be what is asked for: the reader stops there and says so.
+    if (indexer.maxTimestamp >= timestamp || segment.isDamaged) {
+      // No record up to the last one of that batch is so new: what is asked for comes behind it.
       const slot = indexer.times.before(timestamp);
+      const lost = lostBefore(source, segment);
+      if (lost !== undefined) return Math.max(offsets.start, lost);
       const base = segment.baseOffset;
-      return Math.max(offsets.start, slot < 0 ? base : base + indexer.times.relative(slot));
+      return Math.max(offsets.start, slot < 0 ? base : base + indexer.times.relative(slot) + 1);
     }
     segment = segments.after(segment);
   }
   return undefined;
+}
+
+/**
+ * Where the segment before ends, when that is not where this one begins: a segment is missing that
+ * may hold what is asked for, and a reader that starts there says so. The search has read the seal
+ * of the one before, or walked it.
+ */
+function lostBefore(source: ReadSource, segment: Segment): number | undefined {
+  const { segments, offsets } = source.core;
+  const before = segments.before(segment);
+  if (before === undefined) return segment.baseOffset > offsets.start ? offsets.start : undefined;
+  if (before.hasGaps) return undefined;
+  const end = before.seal?.nextOffset ?? before.totals?.nextOffset;
+  return end !== undefined && end < segment.baseOffset ? end : undefined;
 }
 
 /**

@@ -37,6 +37,29 @@ const TIME_INDEX_CRC_POSITION = TIME_INDEX_BYTES_POSITION + 4;
 const EPOCHS_COUNT_POSITION = TIME_INDEX_CRC_POSITION + 4;
 export const SEAL_FIXED_BYTES = EPOCHS_COUNT_POSITION + 4;
 
+/** Where each field starts, in order; docs/FORMAT.md lists the same. */
+export const sealLayout: readonly number[] = [
+  MAGIC_POSITION,
+  VERSION_POSITION,
+  LOG_ID_POSITION,
+  BASE_OFFSET_POSITION,
+  NEXT_OFFSET_POSITION,
+  LOG_BYTES_POSITION,
+  BATCHES_POSITION,
+  RECORDS_POSITION,
+  MAX_TIMESTAMP_POSITION,
+  RUNNING_MAX_POSITION,
+  FIRST_APPEND_POSITION,
+  HEADERS_CRC_POSITION,
+  FLAGS_POSITION,
+  INDEX_BYTES_POSITION,
+  INDEX_CRC_POSITION,
+  TIME_INDEX_BYTES_POSITION,
+  TIME_INDEX_CRC_POSITION,
+  EPOCHS_COUNT_POSITION,
+  SEAL_FIXED_BYTES,
+];
+
 const EPOCH_ENTRY_BYTES = 12;
 const CRC_BYTES = 4;
 const MAGIC = 0x4d52534c; // "MRSL"
@@ -105,7 +128,7 @@ export function encodeSeal(seal: Seal): Uint8Array {
   return bytes;
 }
 
-/** Takes file bytes back; `'invalid'` when they are not a whole, checksummed seal. */
+/** Takes file bytes back; `'invalid'` when they are not a whole, checksummed, sound seal. */
 export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
   if (bytes.length < SEAL_FIXED_BYTES + CRC_BYTES) return 'invalid';
   if (readUint32(bytes, MAGIC_POSITION) !== MAGIC) return 'invalid';
@@ -118,7 +141,9 @@ export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
   for (let at = SEAL_FIXED_BYTES; at < epochsEnd; at += EPOCH_ENTRY_BYTES) {
     epochs.push({ epoch: readUint32(bytes, at), startOffset: readInt64(bytes, at + 4) });
   }
-  return {
+  const flags = readUint32(bytes, FLAGS_POSITION);
+  if ((flags & ~FLAG_HAS_GAPS) !== 0) return 'invalid';
+  const seal = {
     logId: Buffer.from(bytes.subarray(LOG_ID_POSITION, LOG_ID_POSITION + 16)).toString('hex'),
     baseOffset: readInt64(bytes, BASE_OFFSET_POSITION),
     nextOffset: readInt64(bytes, NEXT_OFFSET_POSITION),
@@ -129,11 +154,29 @@ export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
     runningMaxTimestamp: readInt64(bytes, RUNNING_MAX_POSITION),
     firstAppendMs: readInt64(bytes, FIRST_APPEND_POSITION),
     headersCrc: readUint32(bytes, HEADERS_CRC_POSITION),
-    hasGaps: (readUint32(bytes, FLAGS_POSITION) & FLAG_HAS_GAPS) !== 0,
+    hasGaps: (flags & FLAG_HAS_GAPS) !== 0,
     indexBytes: readUint32(bytes, INDEX_BYTES_POSITION),
     indexCrc: readUint32(bytes, INDEX_CRC_POSITION),
     timeIndexBytes: readUint32(bytes, TIME_INDEX_BYTES_POSITION),
     timeIndexCrc: readUint32(bytes, TIME_INDEX_CRC_POSITION),
     epochs,
   };
+  return isSound(seal) ? seal : 'invalid';
+}
+
+/** A checksum that fits does not make numbers of fields that hold none: those are NaN. */
+function isSound(seal: Seal): boolean {
+  const { baseOffset, nextOffset, logBytes, batches, records } = seal;
+  const { maxTimestamp, runningMaxTimestamp, firstAppendMs, epochs } = seal;
+  return (
+    baseOffset >= 0 &&
+    nextOffset >= baseOffset &&
+    logBytes >= 0 &&
+    batches >= 0 &&
+    records >= 0 &&
+    maxTimestamp >= -1 &&
+    runningMaxTimestamp >= maxTimestamp &&
+    firstAppendMs >= 0 &&
+    epochs.every(({ startOffset }) => startOffset >= 0)
+  );
 }

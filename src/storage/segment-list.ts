@@ -41,6 +41,11 @@ export class SegmentList {
     return this.#segments[this.#floorIndex(segment.baseOffset) + 1];
   }
 
+  /** The segment before `segment`, or undefined when that is the first one. */
+  before(segment: Segment): Segment | undefined {
+    return this.#segments[this.#floorIndex(segment.baseOffset) - 1];
+  }
+
   append(segment: Segment): void {
     assert(segment.baseOffset > this.active.baseOffset, 'base offsets rise');
     this.#segments.push(segment);

@@ -9,6 +9,7 @@
 import { crc32c } from '../base/crc32c.js';
 import type { FileSystem } from '../base/file-system.js';
 import { limits } from '../base/limits.js';
+import { ENTRY_VALUE_MAX } from '../index/index-format.js';
 import { OffsetIndex } from '../index/offset-index.js';
 import { SegmentIndexer } from '../index/segment-indexer.js';
 import { TimeIndex } from '../index/time-index.js';
@@ -94,7 +95,12 @@ export async function rebuildSegment(
       const result = await scanBatches(
         file,
         { from: 0, to: fileBytes },
-        { nextOffset: baseOffset, hasGaps, epochs: context.epochs },
+        {
+          nextOffset: baseOffset,
+          hasGaps,
+          epochs: context.epochs,
+          offsetMax: baseOffset + ENTRY_VALUE_MAX,
+        },
         (bytes, start, count) => {
           segment.addBatch(bytes, start, count);
           noteEpoch(epochStarts, bytes, start);
@@ -142,6 +148,7 @@ export async function loadSealedSegment(
   const hasGaps = typeof seal === 'string' ? mayHaveGaps : seal.hasGaps;
   const rebuilt = await rebuildSegment(context, segment.directory, segment.baseOffset, hasGaps);
   segment.hasGaps = hasGaps;
+  segment.isDamaged = rebuilt.invalid !== undefined;
   segment.indexer = rebuilt.segment.indexer;
   const totals = rebuilt.segment.active().totals;
   // Bytes that do not verify stay visible, so that a reader meets them and says so.

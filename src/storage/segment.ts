@@ -39,6 +39,8 @@ export class Segment {
   readonly baseOffset: number;
   /** Offsets in it may skip: compacted, or written by another engine. */
   hasGaps = false;
+  /** A rebuild met bytes that do not verify: the indexes end before them. */
+  isDamaged = false;
   /** Present while active, and once loaded for a sealed segment. */
   indexer: SegmentIndexer | undefined;
   /** Present while active; the seal of a sealed segment once it was read. */

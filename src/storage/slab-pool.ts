@@ -20,6 +20,7 @@ export class SlabPool {
   readonly #retire: (slab: Slab) => void;
   readonly #free = new Map<number, Slab[]>();
   readonly #waiters: (() => void)[] = [];
+  readonly #reclaimers = new Set<() => void>();
   #nextId = 0;
   #totalBytes = 0;
   #freeBytes = 0;
@@ -49,7 +50,10 @@ export class SlabPool {
       recycled.generation += 1;
       return recycled;
     }
-    if (this.usedBytes + size > limits.slabPoolBytesMax) return undefined;
+    if (this.usedBytes + size > limits.slabPoolBytesMax) {
+      for (const reclaim of [...this.#reclaimers]) reclaim();
+      if (this.usedBytes + size > limits.slabPoolBytesMax) return undefined;
+    }
     const slab: Slab = { id: this.#nextId++, bytes: this.#allocate(size), generation: 0 };
     this.#totalBytes += size;
     this.#announce(slab);
@@ -70,6 +74,12 @@ export class SlabPool {
       this.#freeBytes += size;
     }
     for (const ready of this.#waiters.splice(0)) ready();
+  }
+
+  /** Registers who may hold a slab that nothing needs; idle logs keep theirs until then. */
+  onPressure(reclaim: () => void): () => void {
+    this.#reclaimers.add(reclaim);
+    return () => this.#reclaimers.delete(reclaim);
   }
 
   onSlab(ready: () => void): void {

@@ -43,6 +43,15 @@ const FIRST_OFFSET_POSITION = PRODUCER_ID_POSITION + 8;
 const LAST_OFFSET_POSITION = FIRST_OFFSET_POSITION + 8;
 const LAST_STABLE_POSITION = LAST_OFFSET_POSITION + 8;
 export const TXN_ENTRY_BYTES = LAST_STABLE_POSITION + 8;
+/** Where each field starts, in order; docs/FORMAT.md lists the same. */
+export const txnIndexLayout: readonly number[] = [
+  VERSION_POSITION,
+  PRODUCER_ID_POSITION,
+  FIRST_OFFSET_POSITION,
+  LAST_OFFSET_POSITION,
+  LAST_STABLE_POSITION,
+];
+
 const VERSION = 0;
 
 /** Follows the batches of a log in order. */

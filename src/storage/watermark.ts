@@ -46,12 +46,33 @@ export const WATERMARK_BYTES = CRC_POSITION + 4;
 export const WATERMARK_SLOT_DISTANCE = 4096;
 export const WATERMARK_FILE_BYTES = WATERMARK_SLOT_DISTANCE + WATERMARK_BYTES;
 
+/** Where each field starts, in order; docs/FORMAT.md lists the same. */
+export const watermarkLayout: readonly number[] = [
+  MAGIC_POSITION,
+  VERSION_POSITION,
+  SEQUENCE_POSITION,
+  BOOT_ID_POSITION,
+  NONCE_POSITION,
+  EPOCH_POSITION,
+  FLAGS_POSITION,
+  SEGMENT_BASE_POSITION,
+  POSITION_POSITION,
+  DURABLE_OFFSET_POSITION,
+  UNSYNCED_BYTES_POSITION,
+  START_OFFSET_POSITION,
+  FIRST_DIRTY_POSITION,
+  EPOCHS_CRC_POSITION,
+  RESERVED_POSITION,
+  CRC_POSITION,
+];
+
 const MAGIC = 0x4d52574d; // "MRWM"
 const VERSION = 1;
 
 const FLAG_CLEAN = 1;
 const FLAG_EVER_COMPACTED = 2;
 const FLAG_POISONED = 4;
+const FLAGS_ALL = FLAG_CLEAN | FLAG_EVER_COMPACTED | FLAG_POISONED;
 
 assert(WATERMARK_BYTES === 128, 'a watermark slot is 128 bytes');
 
@@ -116,7 +137,10 @@ export function decodeSlot(bytes: Uint8Array, start: number): SlotContent {
   const crc = crc32c(bytes, start, start + CRC_POSITION);
   if (readUint32(bytes, start + CRC_POSITION) !== crc) return 'unreadable';
   const flags = readUint32(bytes, start + FLAGS_POSITION);
-  return {
+  if ((flags & ~FLAGS_ALL) !== 0) return 'unreadable';
+  const reserved = bytes.subarray(start + RESERVED_POSITION, start + CRC_POSITION);
+  if (reserved.some((byte) => byte !== 0)) return 'unreadable';
+  const watermark = {
     sequence: readInt64(bytes, start + SEQUENCE_POSITION),
     bootId: readHex(bytes, start + BOOT_ID_POSITION, 16),
     nonce: readBigInt64(bytes, start + NONCE_POSITION),
@@ -132,6 +156,22 @@ export function decodeSlot(bytes: Uint8Array, start: number): SlotContent {
     firstDirtyOffset: readInt64(bytes, start + FIRST_DIRTY_POSITION),
     epochsCrc: readUint32(bytes, start + EPOCHS_CRC_POSITION),
   };
+  return isSound(watermark) ? watermark : 'unreadable';
+}
+
+/** A checksum that fits does not make numbers of fields that hold none: those are NaN. */
+function isSound(watermark: Watermark): boolean {
+  const { sequence, segmentBase, position, unsyncedBytesMax } = watermark;
+  const { startOffset, durableOffset, firstDirtyOffset } = watermark;
+  return (
+    sequence >= 0 &&
+    segmentBase >= 0 &&
+    position >= 0 &&
+    unsyncedBytesMax >= 0 &&
+    startOffset >= 0 &&
+    durableOffset >= startOffset &&
+    firstDirtyOffset >= 0
+  );
 }
 
 export type WatermarkVerdict =

@@ -134,6 +134,10 @@ export class WorkerWriter implements Writer {
     this.#pool.release(slab);
   }
 
+  onPressure(reclaim: () => void): () => void {
+    return this.#pool.onPressure(reclaim);
+  }
+
   onSlab(ready: () => void): void {
     this.#pool.onSlab(ready);
   }
@@ -298,6 +302,8 @@ export class WorkerWriter implements Writer {
   #fail(): void {
     if (this.#isGone) return;
     this.#isGone = true;
+    // Nobody else answers the wait that is pending; unanswered, it would keep this writer alive.
+    Atomics.notify(this.#control, CONTROL_COMPLETED);
     this.#port.close();
     this.#onEnd();
     this.#abortOutstanding();

@@ -145,11 +145,26 @@ export class WriterCore {
     }
   }
 
+  /**
+   * After a step failed: files that the steps before it opened are refused. A segment whose name
+   * may not be durable must not take records.
+   */
+  refuseOpened(done: readonly WriterStep[]): void {
+    for (const step of done) {
+      const open = step.kind === 'open' ? this.#files.get(step.file) : undefined;
+      if (open !== undefined) open.isRefused = true;
+    }
+  }
+
   /** Closes whatever is still open; the writer ends. */
   closeAll(): void {
     for (const [file, open] of this.#files) {
       this.#files.delete(file);
-      this.#fileSystem.close(open.descriptor);
+      try {
+        this.#fileSystem.close(open.descriptor);
+      } catch {
+        // The descriptor is gone all the same, and what had to be durable was synced before.
+      }
     }
   }
 

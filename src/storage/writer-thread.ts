@@ -131,6 +131,7 @@ function runSteps(message: WriterMessage & { kind: 'steps' }): WriterReply {
     } catch (error) {
       const errno = errnoOf(error) ?? 'EIO';
       const text = error instanceof Error ? error.message : String(error);
+      core.refuseOpened(message.steps.slice(0, stepIndex));
       return { kind: 'failed', errno, stepIndex, message: `${step.kind}: ${text}` };
     }
   }

@@ -6,8 +6,9 @@
  * In production the work is done by a worker thread with synchronous calls; in the simulation it
  * is done inline over the simulated disk. Both run the same `WriterCore`.
  *
- * A file whose write or sync failed is refused from then on: later writes to it answer `ABORTED`,
- * so that nothing lands behind a gap, until a `cut` step has cut it back and synced it.
+ * A file whose write or sync failed is refused from then on, and so is one that was opened by steps
+ * of which a later one failed: writes to it answer `ABORTED`, so that nothing lands behind a gap,
+ * until a `cut` step has cut it back and synced it.
  */
 
 /** Names an open file towards the writer; chosen by the caller before the file is opened. */
@@ -148,6 +149,11 @@ export interface Writer {
   acquireSlab(bytes: number): Slab | undefined;
   /** Gives a slab back; its content stays readable until the generation changes. */
   releaseSlab(slab: Slab): void;
+  /**
+   * Calls `reclaim` when the writer's memory is used up and somebody needs a slab: whoever holds
+   * one with nothing in flight gives it back within the call. Ends with the returned function.
+   */
+  onPressure(reclaim: () => void): () => void;
   /** Calls `ready` once, when a slab has come back after `acquireSlab` had none. */
   onSlab(ready: () => void): void;
   /** Queues a write of slab bytes; answered by `client.written`. */

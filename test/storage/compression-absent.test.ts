@@ -1,7 +1,9 @@
 // What remains when optional parts are not there. Its own file: codecs are loaded once a process.
 
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import Module from 'node:module';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import * as zlib from 'node:zlib';
 import { hasCode } from '../../src/base/errors.js';
@@ -11,7 +13,10 @@ import { verifyRecords } from '../../src/storage/batch-decoder.js';
 import { stampCrc } from '../../src/storage/batch-header.js';
 import { createBatchMemory } from '../../src/storage/batch-memory.js';
 import { codecNamed } from '../../src/storage/compression.js';
+import { Log } from '../../src/storage/log.js';
 import { batchOf } from '../support/batch-fixtures.js';
+import { rejection } from '../support/fixtures.js';
+import { tempDir } from '../support/temp-dir.js';
 
 interface ModuleLoader {
   _load(request: string, ...rest: unknown[]): unknown;
@@ -48,6 +53,13 @@ test('a batch of a codec that is absent keeps its header readable, and its recor
   const verdict = verifyRecords(bytes, 0);
   assert.equal(verdict.outcome, 'invalid');
   assert.equal(verdict.error.code, 'CODEC_UNAVAILABLE');
+});
+
+test('a log that would write with an absent codec does not open, and leaves nothing', async (t) => {
+  const directory = join(tempDir(t), 'log');
+  const error = await rejection(Log.open(directory, { compression: 'lz4' }), 'CODEC_UNAVAILABLE');
+  assert.equal(error.facts['codec'], 'lz4');
+  assert.equal(existsSync(directory), false);
 });
 
 test('zstd is there exactly where Node has it', () => {

@@ -1,0 +1,101 @@
+/**
+ * `npm run interop [-- --quick] [-- --keep]`: Millrace and a real Apache Kafka read each other's
+ * files. Ends with exit code 1 if anything differs, and with 0 after a line that says why it was
+ * skipped if the machine has no Java or no Maven.
+ *
+ * Kafka comes through Maven; its broker listens on loopback alone; everything is written into one
+ * temporary folder, which --keep leaves behind. No program that was started outlives the run.
+ */
+
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Checks } from './checks.js';
+import { ChildProcesses } from './child-processes.js';
+import { prepareToolchain } from './java-toolchain.js';
+import { checkCorpus, writeCorpus } from './kafka-corpus.js';
+import { checkKafkaReadsMillrace } from './kafka-reads-millrace.js';
+import { KafkaTools, type Scale } from './kafka-tools.js';
+import { checkMillraceReadsKafka } from './millrace-reads-kafka.js';
+import { checkCanaries } from './tool-canaries.js';
+
+/** Over this long the run fails, whatever it waits for. */
+const runMsMax = { quick: 10 * 60_000, full: 45 * 60_000 } as const;
+
+/** The compiled file lies two folders below the package. */
+const packageFolder = fileURLToPath(new URL('../../', import.meta.url));
+const sourceFolder = join(packageFolder, 'interop');
+const cacheFolder = join(packageFolder, 'node_modules', '.cache', 'millrace-interop');
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+  },
+});
+const scale: Scale = options.quick ? 'quick' : 'full';
+const folder = mkdtempSync(join(tmpdir(), 'millrace-interop-'));
+const outputFolder = join(folder, 'output');
+mkdirSync(outputFolder);
+const children = new ChildProcesses(outputFolder);
+
+function cleanUp(): void {
+  children.killAll();
+  if (options.keep) console.log(`kept: ${folder}`);
+  else rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+process.once('exit', cleanUp);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    console.log(`stopped by ${signal}`);
+    process.exit(1);
+  });
+}
+const watchdog = setTimeout(() => {
+  console.log(`FAIL  the run took longer than ${runMsMax[scale]} ms`);
+  process.exit(1);
+}, runMsMax[scale]);
+
+try {
+  process.exitCode = await run();
+} catch (error) {
+  console.log(`FAIL  ${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+} finally {
+  clearTimeout(watchdog);
+  children.killAll();
+}
+
+async function run(): Promise<number> {
+  const startMs = Date.now();
+  const prepared = await prepareToolchain(children, sourceFolder, cacheFolder);
+  if (prepared.outcome === 'missing') {
+    console.log(`skipped: ${prepared.reason}`);
+    return 0;
+  }
+  const { toolchain } = prepared;
+  console.log(`Kafka ${toolchain.kafkaVersion}, Node ${process.version}, ${scale}`);
+  const checks = new Checks();
+  const tools = new KafkaTools(children, toolchain, subfolder('tools'));
+  const topics = await writeCorpus(children, toolchain, tools, join(folder, 'broker'), scale);
+  const seconds = ((Date.now() - startMs) / 1000).toFixed(0);
+  console.log(`Kafka wrote and consumed ${topics.length} topics and stopped, ${seconds} s`);
+  await checkCorpus(checks, tools, topics);
+  const indexed = topics.find(({ topic }) => topic === 'segments');
+  if (indexed === undefined) throw new Error('the topic for the canaries was not written');
+  await checkCanaries(checks, tools, indexed, subfolder('canaries'));
+  await checkMillraceReadsKafka(checks, tools, topics, subfolder('copies'));
+  await checkKafkaReadsMillrace(checks, tools, subfolder('millrace'), scale);
+  const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
+  console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
+  return checks.failedCount === 0 ? 0 : 1;
+}
+
+function subfolder(name: string): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  return path;
+}

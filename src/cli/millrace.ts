@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+/**
+ * The `millrace` command: picks the subcommand, and turns what it does into an exit code.
+ *
+ * 0 ok, 1 failed or found problems, 2 a usage error; 130 after Ctrl-C and 143 after SIGTERM, once
+ * everything is closed. A reader of stdout that goes away ends the command with 0.
+ */
+
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MessageChannel } from 'node:worker_threads';
+import { nodeLockFileSystem } from '../base/node-file-system.js';
+import { appendCommand } from './append-command.js';
+import {
+  type Command,
+  commandHelp,
+  EXIT_FAILED,
+  EXIT_OK,
+  EXIT_USAGE,
+  parseCommand,
+} from './command.js';
+import { dumpCommand } from './dump-command.js';
+import { Output, ReaderGone } from './output.js';
+import { readCommand } from './read-command.js';
+import { repairCommand } from './repair-command.js';
+import { StopSignals } from './stop-signals.js';
+import { UsageError } from './usage-error.js';
+import { verifyCommand } from './verify-command.js';
+
+const MANIFEST_BYTES_MAX = 64 * 1024;
+
+const commands: readonly Command[] = [
+  appendCommand,
+  readCommand,
+  dumpCommand,
+  verifyCommand,
+  repairCommand,
+];
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(given: readonly string[]): Promise<number> {
+  // Timers and workers of the library keep no process alive; a command that waits must.
+  const alive = new MessageChannel();
+  alive.port1.on('message', () => undefined);
+  try {
+    return await carryOut(given);
+  } finally {
+    alive.port1.close();
+  }
+}
+
+async function carryOut(given: readonly string[]): Promise<number> {
+  const output = new Output(given.includes('--json'));
+  const stop = new StopSignals();
+  try {
+    const exitCode = await dispatch(given, output, stop.signal);
+    await output.flush();
+    return stop.exitCode ?? exitCode;
+  } catch (error) {
+    if (error instanceof ReaderGone) return EXIT_OK;
+    if (stop.exitCode !== undefined && stop.signal.reason === error) return stop.exitCode;
+    await output.flush().catch(() => undefined);
+    output.error(error);
+    return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+  }
+}
+
+async function dispatch(
+  given: readonly string[],
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const [name, ...rest] = given;
+  if (name === undefined) throw new UsageError(`a command is missing; ${hint()}`);
+  if (name === '--help' || name === 'help') {
+    await output.write(help());
+    return EXIT_OK;
+  }
+  if (name === '--version') {
+    await output.line(version(), { version: version() });
+    return EXIT_OK;
+  }
+  const command = commands.find((candidate) => candidate.name === name);
+  if (command === undefined) {
+    throw new UsageError(`there is no command ${JSON.stringify(name)}; ${hint()}`);
+  }
+  const parsed = parseCommand(command, rest);
+  if (parsed.flags.has('help')) {
+    await output.write(commandHelp(command));
+    return EXIT_OK;
+  }
+  return await command.run({ ...parsed, output, signal });
+}
+
+function hint(): string {
+  return `the commands are ${commands.map(({ name }) => name).join(', ')}; see: millrace --help`;
+}
+
+function help(): string {
+  const lines = commands.map(({ name, synopsis, summary }) => {
+    return `  ${`${name} ${synopsis}`.padEnd(24)} ${summary}`;
+  });
+  const head = 'usage: millrace <command> [options]';
+  const tail = 'millrace <command> --help says more; millrace --version names the version.';
+  return `${head}\n\n${lines.join('\n')}\n\n${tail}\n`;
+}
+
+/** From the package's manifest, three folders up from the compiled file. */
+function version(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const path = join(here, '..', '..', '..', 'package.json');
+  const text = nodeLockFileSystem.readText(path, MANIFEST_BYTES_MAX) ?? '{}';
+  const manifest: unknown = JSON.parse(text);
+  const isManifest = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
+  return isManifest ? String(manifest.version) : 'unknown';
+}

@@ -1,0 +1,101 @@
+/**
+ * Hunts planted bugs: copies the compiled product and its crash tests, changes the copy, and lets
+ * the explorer and the fault sweep loose on it in a process of its own.
+ */
+
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { PlantedBug } from './planted-bugs.js';
+
+export interface Hunt {
+  readonly bug: string;
+  /** What found it; undefined when nothing did. */
+  readonly caughtBy: string | undefined;
+  /** The first line of the finding. */
+  readonly finding: string;
+  readonly seconds: number;
+}
+
+const HUNT_MS_MAX = 120_000;
+const buildFolder = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+export function huntPlantedBug(bug: PlantedBug, seed: number): Hunt {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-plant-'));
+  const startedMs = performance.now();
+  try {
+    copyBuild(folder);
+    for (const { file, find, replace } of bug.changes) {
+      const path = join(folder, 'src', 'storage', `${file}.js`);
+      const parts = readFileSync(path, 'utf8').split(find);
+      if (parts.length !== 2)
+        throw new Error(`${bug.name}: ${file} has it ${parts.length - 1} times`);
+      writeFileSync(path, parts.join(replace));
+    }
+    const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script(folder)], {
+      encoding: 'utf8',
+      env: { ...process.env, PLANT_SEED: String(seed) },
+      timeout: HUNT_MS_MAX,
+    });
+    const [caughtBy, finding = ''] = child.stdout.trim().split('\t');
+    const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+    if (child.status === 0 || child.error !== undefined)
+      return { bug: bug.name, caughtBy: undefined, finding: '', seconds };
+    if (child.status === 1 && caughtBy !== undefined && finding !== '') {
+      return { bug: bug.name, caughtBy, finding, seconds };
+    }
+    const error = /^\w*(?:Violation|Error).*$/m.exec(child.stderr)?.[0] ?? 'the process died';
+    return { bug: bug.name, caughtBy: 'the process', finding: error, seconds };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function copyBuild(folder: string): void {
+  for (const part of ['src', 'test/crash', 'test/support']) {
+    cpSync(join(buildFolder, part), join(folder, part), { recursive: true });
+  }
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+  let above = buildFolder;
+  while (!existsSync(join(above, 'node_modules'))) above = dirname(above);
+  symlinkSync(join(above, 'node_modules'), join(folder, 'node_modules'));
+}
+
+/** Exit code 1 and a line that names the finder when something was found. */
+function script(folder: string): string {
+  const url = (name: string): string =>
+    JSON.stringify(pathToFileURL(join(folder, 'test', 'crash', name)).href);
+  return `
+    import { runExplorer } from ${url('explorer.js')};
+    import { sweepFaults } from ${url('explorer-faults.js')};
+    import { sweepWorkloads } from ${url('explorer-faults-plan.js')};
+    import { exploreRolls } from ${url('explorer-rolls.js')};
+    const seed = Number(process.env.PLANT_SEED);
+    const hunt = async (name, run) => {
+      try {
+        await run();
+      } catch (error) {
+        console.log(name + '\\t' + error.message.split('\\n')[0]);
+        process.exit(1);
+      }
+    };
+    const explore = (first, workloads, statesPerCall) => () =>
+      runExplorer({ seed: first, workloads, statesPerCall, callsNested: 2 });
+    await hunt('rolls', exploreRolls);
+    await hunt('explorer', explore(seed, 1, [6, 2, 2]));
+    for (let turn = 0; turn < 16; turn += 4) await hunt('explorer', explore(turn, 1, [40]));
+    for (const workload of sweepWorkloads) {
+      await hunt('faults', () => sweepFaults(workload, { seed, share: 0.03 }));
+    }
+  `;
+}

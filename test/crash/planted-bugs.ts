@@ -1,0 +1,180 @@
+/**
+ * Bugs to plant: the proof that the explorer has teeth. Each is a mistake that a log could have,
+ * as replacements in the compiled source, applied to a copy; `explorer-planted.ts` hunts them.
+ *
+ * `find` must occur in the file exactly once, so that a plant which no longer fits is noticed.
+ */
+
+export interface PlantedBug {
+  readonly name: string;
+  readonly changes: readonly {
+    /** Within `src/storage`, without its extension. */
+    readonly file: string;
+    readonly find: string;
+    readonly replace: string;
+  }[];
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'a commit answers without a sync',
+    changes: [
+      {
+        file: 'writer-core',
+        find: 'try {\n            this.#fileSystem.datasync(open.descriptor);',
+        replace: 'try {',
+      },
+    ],
+  },
+  {
+    name: 'the watermark is written before the sync',
+    changes: [
+      {
+        file: 'writer-core',
+        find: 'try {\n            this.#fileSystem.datasync(open.descriptor);',
+        replace: `try {
+            this.#writeAll(markOpen.descriptor, mark, 0, markCount, markPosition);
+            this.#fileSystem.datasync(open.descriptor);`,
+      },
+    ],
+  },
+  {
+    name: 'a roll does not sync the directory',
+    changes: [
+      {
+        file: 'segment-roll',
+        find: "{ kind: 'syncDirectory', path: sealed.directory },",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'a roll does not sync the old segment',
+    changes: [{ file: 'segment-roll', find: "{ kind: 'sync', file: sealedFile },", replace: '' }],
+  },
+  {
+    name: 'a recovery does not write the tail again',
+    changes: [
+      {
+        file: 'log-recovery',
+        find: "steps.push({ kind: 'rewrite', file, from, to: loaded.activeBytes });",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'a torn tail is not cut',
+    changes: [
+      {
+        file: 'log-recovery',
+        find: "steps.push({ kind: 'cut', file, bytes: tornTail.from });",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'a recovery does not sync the directory',
+    changes: [
+      {
+        file: 'log-recovery',
+        find: "const steps = [{ kind: 'syncDirectory', path: folder.directory }];",
+        replace: 'const steps = [];',
+      },
+    ],
+  },
+  {
+    name: 'the clean flag is not cleared before the first write',
+    changes: [
+      {
+        file: 'log-writing',
+        find: 'await this.#marks.settle(this.#appender.markContent());',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'an old seal stays when its segment grows',
+    changes: [
+      {
+        file: 'log-writing',
+        find: "{ kind: 'unlink', path: segmentPath(core.directory, first.baseOffset, 'seal') },",
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'the waiters of a failed group are resolved',
+    changes: [
+      {
+        file: 'appender',
+        find: "this.#fail('commit',",
+        replace:
+          "this.#durableWaiters.resolveUpTo(commit.offset);\n            this.#fail('commit',",
+      },
+    ],
+  },
+  {
+    name: 'a file whose sync failed is used on',
+    changes: [
+      {
+        file: 'append-failure',
+        find: "return isConsequence(failure) ? 'await-roll' : 'poison';\n        case 'roll'",
+        replace: "return isConsequence(failure) ? 'await-roll' : 'cut';\n        case 'roll'",
+      },
+    ],
+  },
+  {
+    name: 'a segment whose roll failed takes records',
+    changes: [
+      {
+        file: 'writer-core',
+        find: 'if (open !== undefined)\n                open.isRefused = true;',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'both watermark slots are written before a sync',
+    changes: [
+      {
+        file: 'mark-keeper',
+        find: "{ kind: 'write', file, bytes, position },\n                { kind: 'sync', file },",
+        replace: "{ kind: 'write', file, bytes, position },",
+      },
+    ],
+  },
+  {
+    name: 'the log start moves after the files went',
+    changes: [
+      {
+        file: 'log-deletion',
+        find: 'await parts.marks.settle(parts.writing.appender.markContent());',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'a new log does not sync the way to its folder',
+    changes: [{ file: 'log-opening', find: 'await syncWayTo(writer, directory);', replace: '' }],
+  },
+  {
+    name: 'the epoch is not raised',
+    changes: [
+      {
+        file: 'log-writing',
+        find: 'epochs.start(core.epochs.current + 1, core.offsets.written);',
+        replace: 'if (core.epochs.current < 0) epochs.start(0, core.offsets.written);',
+      },
+      {
+        file: 'appender',
+        find: `this.#buffer.epoch = core.epochs.current + 1;`,
+        replace: 'this.#buffer.epoch = Math.max(0, core.epochs.current);',
+      },
+      {
+        file: 'appender',
+        find: 'this.#buffer.epoch = this.#core.epochs.current + 1;',
+        replace: 'this.#buffer.epoch = Math.max(0, this.#core.epochs.current);',
+      },
+    ],
+  },
+];

@@ -1,0 +1,83 @@
+/**
+ * `npm run crash`: what crashes and damage do to a log, beyond what the tests sample.
+ *
+ *     --kill N [--seed S]       kills N writing processes on the real disk; see kill.ts
+ *     --flips [--sample N]      flips every bit (or N bits) of each file of a log; see flips.ts
+ *     --explore N [--seed S]    crashes of the simulated machine; see explorer.ts
+ *     --json                    prints one line of JSON instead of text
+ *
+ * Exit code 1 when anything was lost, missing, invented or wrong; 2 for a wrong call.
+ */
+
+import { parseArgs } from 'node:util';
+import { randomSeed } from '../../src/base/prng.js';
+import { runFlips } from './flips.js';
+import { type KillReport, runKillLoop } from './kill.js';
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      kill: { type: 'string' },
+      flips: { type: 'boolean', default: false },
+      explore: { type: 'string' },
+      sample: { type: 'string' },
+      seed: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const { json } = values;
+  const seed = count(values.seed) ?? randomSeed() >>> 1;
+  const kills = count(values.kill);
+  if (kills !== undefined) return await kill(kills, seed, json);
+  if (values.flips) return await flip(count(values.sample), json);
+  const explorations = count(values.explore);
+  if (explorations !== undefined) return await explore(explorations, seed, json);
+  console.error('usage: npm run crash -- --kill N | --flips | --explore N [--seed S] [--json]');
+  return 2;
+}
+
+async function kill(cycles: number, seed: number, json: boolean): Promise<number> {
+  const onCycle = (done: number, progress: KillReport): void => {
+    const { acknowledged, seconds } = progress;
+    if (done % 50 !== 0) return;
+    console.log(`${done} of ${cycles} killed, ${acknowledged} acknowledged, ${seconds} s`);
+  };
+  const report = await runKillLoop({ cycles, seed, onCycle: json ? undefined : onCycle });
+  for (const detail of report.details) console.error(detail);
+  const { lost, holes, phantom, failures, seconds } = report;
+  if (json) {
+    console.log(JSON.stringify({ cycles: report.cycles, lost, holes, phantom, seed, seconds }));
+  } else {
+    console.log(report);
+  }
+  return lost + holes + phantom + failures === 0 ? 0 : 1;
+}
+
+async function flip(sample: number | undefined, json: boolean): Promise<number> {
+  const startedMs = performance.now();
+  const { files, wrong, missing, details } = await runFlips({ sample });
+  for (const detail of details) console.error(detail);
+  const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+  if (json) {
+    console.log(JSON.stringify({ files, wrong, missing, seconds }));
+  } else {
+    console.table(files);
+    console.log(`${wrong} wrong, ${missing} missing, ${seconds} s`);
+  }
+  return wrong + missing === 0 ? 0 : 1;
+}
+
+/** The exploration prints its own line; it says whether it found nothing. */
+async function explore(count: number, seed: number, json: boolean): Promise<number> {
+  const { exploreLog } = await import('./explorer.js');
+  return await exploreLog({ count, seed, json });
+}
+
+function count(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a count: ${text}`);
+  return value;
+}

@@ -1,0 +1,47 @@
+// Torn or corrupt: every input has one answer, and what was acknowledged is never torn.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  judgeInvalidBytes,
+  type RecoveryFacts,
+  recoveryTable,
+} from '../../src/storage/recovery-verdict.js';
+
+const flags = [false, true];
+
+/** Every combination of facts. */
+function* everyInput(): Generator<RecoveryFacts> {
+  for (const isClean of flags)
+    for (const isActive of flags)
+      for (const watermark of ['present', 'absent', 'unreadable'] as const)
+        for (const isBelowWatermark of flags)
+          for (const isBeyondFlight of flags)
+            yield { isClean, isActive, watermark, isBelowWatermark, isBeyondFlight };
+}
+
+test('verdict: the first row that holds decides, for each of the 48 inputs', () => {
+  const inputs = [...everyInput()];
+  assert.equal(inputs.length, 48);
+  for (const facts of inputs) {
+    const row = recoveryTable.find(({ holds }) => holds(facts));
+    assert.equal(judgeInvalidBytes(facts), row?.verdict);
+  }
+});
+
+test('verdict: torn only after an unclean stop, at the end, above a readable watermark', () => {
+  for (const facts of everyInput()) {
+    const mayBeTorn =
+      !facts.isClean &&
+      facts.isActive &&
+      facts.watermark === 'present' &&
+      !facts.isBelowWatermark &&
+      !facts.isBeyondFlight;
+    assert.equal(judgeInvalidBytes(facts) === 'torn', mayBeTorn, JSON.stringify(facts));
+  }
+});
+
+test('verdict: every row is the answer to some input', () => {
+  const answers = new Set([...everyInput()].map(judgeInvalidBytes));
+  assert.deepEqual(answers, new Set(recoveryTable.map(({ verdict }) => verdict)));
+});
