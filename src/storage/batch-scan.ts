@@ -124,6 +124,10 @@ export async function scanBatches(
       // One batch is larger than the memory; its length was checked against the bound.
       const count = batchBytes(memory, 0);
       assert(count > memory.length, 'the batch did not fit');
+      // A length that the file does not have is no reason for memory.
+      if (count > range.to - position) {
+        return invalid(position, nextOffset, { reason: 'need-more-bytes' });
+      }
       memory = Buffer.allocUnsafeSlow(count);
     }
     position += start;

@@ -7,7 +7,9 @@
 
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf } from '../base/errors.js';
+import type { FileSystem } from '../base/file-system.js';
 import type { Epochs } from './epochs.js';
+import type { LogFolder } from './log-folder.js';
 import { encodeLogJson, encodeMetadata, type LogIdentity } from './log-json.js';
 import type { Segment } from './segment.js';
 import { segmentPath, sideFiles } from './segment-files.js';
@@ -34,6 +36,14 @@ export async function syncWayTo(writer: Writer, directory: string): Promise<void
       if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
     }
   }
+}
+
+/** No log, or one whose creation was cut short: `log.json` comes last. */
+export async function isUnmade(fileSystem: FileSystem, folder: LogFolder): Promise<boolean> {
+  if (folder.kind === 'empty') return true;
+  const [only, ...others] = folder.segments;
+  if (folder.hasOptions || others.length > 0 || only?.baseOffset !== 0) return false;
+  return (await fileSystem.facts(segmentPath(folder.directory, 0, 'log')))?.bytes === 0;
 }
 
 /** The steps that give a log its small files; the watermark follows when the log is open. */

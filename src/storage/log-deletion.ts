@@ -7,6 +7,7 @@
 
 import { join } from 'node:path';
 import { createError } from '../base/errors.js';
+import type { Mutex } from '../base/mutex.js';
 import { segmentFileNames } from './log-cleanup.js';
 import type { WritableLogCore } from './log-core.js';
 import type { LogSource } from './log-source.js';
@@ -21,17 +22,55 @@ export interface DeletionParts {
   readonly writing: LogWriting;
 }
 
-export async function deleteBefore(
+interface Deletion {
+  offset: number;
+  readonly done: Promise<number>;
+}
+
+/** Deletions of one log, one at a time; those that wait are carried out as one. */
+export class LogDeletions {
+  readonly #source: LogSource;
+  readonly #parts: DeletionParts;
+  readonly #mutex: Mutex;
+  #waiting: Deletion | undefined;
+
+  constructor(source: LogSource, parts: DeletionParts, mutex: Mutex) {
+    this.#source = source;
+    this.#parts = parts;
+    this.#mutex = mutex;
+  }
+
+  /** Resolves to the log start once it is durable at `offset` or beyond. */
+  before(offset: number): Promise<number> {
+    checkRange(this.#parts.opened.core, offset);
+    const waiting = this.#waiting;
+    if (waiting !== undefined) {
+      waiting.offset = Math.max(waiting.offset, offset);
+      return waiting.done;
+    }
+    const done = this.#mutex.run(() => {
+      this.#waiting = undefined;
+      return deleteBefore(this.#source, this.#parts, deletion.offset);
+    });
+    const deletion: Deletion = { offset, done };
+    this.#waiting = deletion;
+    return done;
+  }
+}
+
+function checkRange(core: WritableLogCore, offset: number): void {
+  const { start: startOffset, durable: endOffset } = core.offsets;
+  if (Number.isSafeInteger(offset) && offset >= 0 && offset <= endOffset) return;
+  throw createError('OFFSET_OUT_OF_RANGE', { offset, startOffset, endOffset });
+}
+
+async function deleteBefore(
   source: LogSource,
   parts: DeletionParts,
   offset: number,
 ): Promise<number> {
   const { core } = parts.opened;
   const { offsets, segments } = core;
-  if (!Number.isSafeInteger(offset) || offset < 0 || offset > offsets.durable) {
-    const startOffset = offsets.start;
-    throw createError('OFFSET_OUT_OF_RANGE', { offset, startOffset, endOffset: offsets.durable });
-  }
   if (offset <= offsets.start) return offsets.start;
   await parts.writing.exclusively(async () => {
     offsets.advanceStart(offset);

@@ -22,6 +22,7 @@ import {
   mergeRemembered,
   resolveLogOptions,
 } from './log-config.js';
+import { isUnmade } from './log-creation.js';
 import { damageError, type LogDamage } from './log-damage.js';
 import { type LogFolder, readSmallFile } from './log-folder.js';
 import { decodeLogJson, type LogIdentity } from './log-json.js';
@@ -81,6 +82,10 @@ export async function loadLog(
   const watermarkPath = join(directory, sideFiles.watermark);
   const watermark = judgeWatermark(await readSmallFile(fileSystem, watermarkPath));
   if (jsonBytes === undefined && watermark.kind !== 'absent') {
+    // A process died while it made the log; the next one that writes makes it again.
+    if (await isUnmade(fileSystem, folder)) {
+      throw createError('LOG_NOT_FOUND', { path: directory, actual: 'a log that was not made' });
+    }
     throw createError('LOG_CORRUPT', { file: path, reason: 'the file is missing' });
   }
   const identity = jsonBytes === undefined ? undefined : decodeLogJson(jsonBytes, path);

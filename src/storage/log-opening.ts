@@ -13,7 +13,7 @@ import { Epochs, epochsCrc } from './epochs.js';
 import type { HolderLock } from './holder-lock.js';
 import { type LogOptions, rememberedOf, resolveLogOptions } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
-import { adoptionSteps, epochsStep, identitySteps, syncWayTo } from './log-creation.js';
+import { adoptionSteps, epochsStep, identitySteps, isUnmade, syncWayTo } from './log-creation.js';
 import type { LogDamage } from './log-damage.js';
 import type { LogEnvironment } from './log-environment.js';
 import { fromSystem, type LogFolder, readFolder } from './log-folder.js';
@@ -67,7 +67,7 @@ export async function openForWriting(
     lock = await environment.lockManager.acquire(directory);
     const folder = await readFolder(environment.fileSystem, directory);
     const opening = { directory, options, environment, writer, lock, alarm, files };
-    return isUnmade(folder) && (await hasNoBytes(environment, folder))
+    return (await isUnmade(environment.fileSystem, folder))
       ? await createLog(opening)
       : await openExisting(opening, folder);
   } catch (error) {
@@ -100,20 +100,6 @@ function newFile(opening: Opening): WriterFile {
 
 function notFound(folder: LogFolder): Error {
   return createError('LOG_NOT_FOUND', { path: folder.directory, actual: folder.kind });
-}
-
-/** No log, or one whose creation was cut short: `log.json` comes last. */
-function isUnmade(folder: LogFolder): boolean {
-  if (folder.kind === 'empty') return true;
-  const [only, ...others] = folder.segments;
-  return !folder.hasOptions && others.length === 0 && only?.baseOffset === 0;
-}
-
-async function hasNoBytes(environment: LogEnvironment, folder: LogFolder): Promise<boolean> {
-  const only = folder.segments[0];
-  if (only === undefined) return true;
-  const path = new Segment(folder.directory, only.baseOffset).logPath;
-  return (await environment.fileSystem.facts(path))?.bytes === 0;
 }
 
 async function createLog(opening: Opening): Promise<OpenedLog> {

@@ -18,6 +18,7 @@ import {
   batchBaseOffset,
   batchBytes,
   batchLastOffset,
+  batchMaxTimestamp,
   batchNextOffset,
   isControlBatch,
 } from './batch-header.js';
@@ -30,9 +31,15 @@ import { alignedEnd, indexOf, locateOffset } from './read-locate.js';
 import type { Durability, Isolation, ReadSource } from './read-source.js';
 import type { Segment } from './segment.js';
 
+/** The first record at or behind `offset` and, when it is given, at or after `timestamp`. */
+export interface ReadStart {
+  readonly offset: number;
+  readonly timestamp: number | undefined;
+}
+
 export interface ReaderOptions {
-  /** Finds the first offset, at the first step. */
-  readonly from: () => Promise<number>;
+  /** Finds where to start, at the first step. */
+  readonly from: () => Promise<ReadStart>;
   /** Waits at the end for more; otherwise ends at what was the end at the first step. */
   readonly follow: boolean;
   readonly durability: Durability;
@@ -60,6 +67,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   readonly #options: ReaderOptions;
   /** The next offset to hand out; -1 before the first step. */
   #offset = -1;
+  /** Until the first record at or after this time, records are passed over. */
+  #timestamp: number | undefined;
   /** Where a reader that does not follow ends. */
   #end: number | undefined;
   #segment: Segment | undefined;
@@ -119,7 +128,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
       while (!this.#isEnded) {
         this.#options.signal?.throwIfAborted();
         if (this.#source.isClosed) break;
-        if (this.#offset === -1) this.#offset = await this.#options.from();
+        if (this.#offset === -1) await this.#start();
         const chunk = this.#chunk;
         const batch = chunk === undefined ? undefined : this.#take(chunk);
         if (batch !== undefined) return { done: false, value: batch };
@@ -135,6 +144,12 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     }
     await this.#finish();
     return { done: true, value: undefined };
+  }
+
+  async #start(): Promise<void> {
+    const { offset, timestamp } = await this.#options.from();
+    this.#offset = offset;
+    this.#timestamp = timestamp;
   }
 
   /** The end of what this reader hands out now, exclusive. */
@@ -153,6 +168,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const { damage } = this.#source;
     if (damage !== undefined && damage.offset >= this.#offset) throw damageError(damage);
     if (!this.#options.follow) return 'end';
+    // No record was so new: what is appended from now on is what was asked for.
+    this.#timestamp = undefined;
     const { durability, signal } = this.#options;
     await this.#source.waitBeyond(this.#offset, durability, signal);
     // The end may have moved, or another one, or the log has closed: it is looked at again.
@@ -223,7 +240,11 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   async #nextChunk(): Promise<boolean> {
     const segment = this.#current();
     const visible = await this.#visibleEnd(segment);
-    if (this.#position >= visible) return false;
+    if (this.#position >= visible) {
+      if (this.#expected !== -1 || this.#fallback >= this.#position) return false;
+      // The batch that was tried first is written and not yet visible: this read ends before it.
+      this.#stepBack(segment);
+    }
     const fetched = (await this.#takeFetch()) ?? (await this.#fetch(segment, visible));
     const end = fetched.position + fetched.count;
     if (fetched.count < this.#batchBytesMin) {
@@ -347,7 +368,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
       }
       if (!this.#isInPlace(segment, chunk)) return undefined;
       this.#expected = batchNextOffset(bytes, chunk.start);
-      if (this.#expected <= this.#offset || this.#isHidden(chunk)) {
+      if (this.#expected <= this.#offset || this.#isHidden(chunk) || this.#isTooOld(chunk)) {
         this.#offset = Math.max(this.#offset, this.#expected);
         chunk.start += batchBytes(bytes, chunk.start);
         continue;
@@ -368,6 +389,21 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     return this.#options.isolation === 'committed' && aborted.has(bytes, chunk.start);
   }
 
+  /** Whether the batch lies before the time asked for; else its first record that does not. */
+  #isTooOld(chunk: ReadChunk): boolean {
+    const timestamp = this.#timestamp;
+    if (timestamp === undefined) return false;
+    if (batchMaxTimestamp(chunk.memory.bytes, chunk.start) < timestamp) return true;
+    const cursor = new Batch(chunk.memory, chunk.start, this.#offset).cursor();
+    while (cursor.next()) {
+      if (cursor.timestamp < timestamp) continue;
+      this.#offset = cursor.offset;
+      this.#timestamp = undefined;
+      return false;
+    }
+    return true;
+  }
+
   /** Proves that the batch is the one that belongs here; false when the reader must start over. */
   #isInPlace(segment: Segment, chunk: ReadChunk): boolean {
     const { bytes } = chunk.memory;
@@ -381,13 +417,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
         });
       }
       if (baseOffset > this.#offset && this.#fallback < chunk.position) {
-        this.#position = this.#fallback;
-        this.#expected = this.#fallback === 0 ? segment.baseOffset : -1;
-        const { offsets } = segment.indexer ?? { offsets: undefined };
-        const slot = offsets?.floorByPosition(this.#fallback) ?? -1;
-        this.#anchorLast = slot < 0 ? -1 : segment.baseOffset + (offsets?.relative(slot) ?? 0);
-        this.#chunk = undefined;
-        this.#dropFetch();
+        this.#stepBack(segment);
         return false;
       }
     }
@@ -398,6 +428,17 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     });
     if (fault !== undefined) throw this.#corrupt(segment, chunk.position, fault);
     return true;
+  }
+
+  /** Starts over at the entry before: the one that was tried lies behind what is asked for. */
+  #stepBack(segment: Segment): void {
+    this.#position = this.#fallback;
+    this.#expected = this.#fallback === 0 ? segment.baseOffset : -1;
+    const { offsets } = segment.indexer ?? { offsets: undefined };
+    const slot = offsets?.floorByPosition(this.#fallback) ?? -1;
+    this.#anchorLast = slot < 0 ? -1 : segment.baseOffset + (offsets?.relative(slot) ?? 0);
+    this.#chunk = undefined;
+    this.#dropFetch();
   }
 
   #corrupt(

@@ -23,18 +23,18 @@ import {
   resolveLogOptions,
 } from './log-config.js';
 import { damageError, type LogDamage } from './log-damage.js';
-import { deleteBefore } from './log-deletion.js';
+import { LogDeletions } from './log-deletion.js';
 import { type LogEnvironment, systemEnvironment } from './log-environment.js';
 import { fromSystem } from './log-folder.js';
 import { encodeLogJson } from './log-json.js';
 import { type OpenedLog, openForWriting } from './log-opening.js';
 import { openForReading } from './log-read-only.js';
-import { LogReader } from './log-reader.js';
+import { LogReader, type ReadStart } from './log-reader.js';
 import { LogSource } from './log-source.js';
 import { type Acks, LogWriting } from './log-writing.js';
 import type { MarkKeeper } from './mark-keeper.js';
 import { checkReadOptions, type ReadOptions } from './read-options.js';
-import { startOffsetOf } from './read-start.js';
+import { findStart } from './read-start.js';
 import type { RecordInput } from './record.js';
 import { sideFiles } from './segment-files.js';
 import { closeSteps } from './segment-roll.js';
@@ -65,6 +65,8 @@ interface WritingParts {
   readonly marks: MarkKeeper;
   readonly writing: LogWriting;
   readonly lock: HolderLock;
+  /** Made with the first deletion. */
+  deletions?: LogDeletions;
 }
 
 export class Log {
@@ -259,9 +261,9 @@ export class Log {
    */
   read(options: ReadOptions = {}): AsyncIterableIterator<Batch> & AsyncDisposable {
     const { from, ...checked } = checkReadOptions(options);
-    const start = (): Promise<number> => {
+    const start = (): Promise<ReadStart> => {
       if (this.#source.isClosed) throw createError('LOG_CLOSED', { path: this.directory });
-      return startOffsetOf(this.#source, from, checked.durability);
+      return findStart(this.#source, from, checked.durability);
     };
     if (this.#closing !== undefined) throw createError('LOG_CLOSED', { path: this.directory });
     return new LogReader(this.#source, { ...checked, from: start });
@@ -274,7 +276,8 @@ export class Log {
    */
   async deleteRecordsBefore(offset: number): Promise<number> {
     const { parts } = this.#changeable();
-    return await this.#mutex.run(() => deleteBefore(this.#source, parts, offset));
+    parts.deletions ??= new LogDeletions(this.#source, parts, this.#mutex);
+    return await parts.deletions.before(offset);
   }
 
   /**

@@ -4,7 +4,7 @@
 
 import { createError } from '../base/errors.js';
 import { damageError } from './log-damage.js';
-import { LogReader } from './log-reader.js';
+import type { ReadStart } from './log-reader.js';
 import { locateTimestamp } from './read-locate.js';
 import type { Durability, ReadSource } from './read-source.js';
 
@@ -24,46 +24,28 @@ export function checkFrom(from: unknown): asserts from is ReadFrom {
   });
 }
 
-export async function startOffsetOf(
+export async function findStart(
   source: ReadSource,
   from: ReadFrom,
   durability: Durability,
-): Promise<number> {
+): Promise<ReadStart> {
   await source.refresh();
   const startOffset = source.core.offsets.start;
   const endOffset = source.endOffset(durability);
-  if (from === 'earliest') return startOffset;
-  if (from === 'latest') return endOffset;
-  if (typeof from !== 'number') return await offsetOfTime(source, from.timestamp, durability);
-  if (from >= startOffset && from <= endOffset) return from;
+  if (from === 'earliest') return { offset: startOffset, timestamp: undefined };
+  if (from === 'latest') return { offset: endOffset, timestamp: undefined };
+  if (typeof from !== 'number') {
+    const { timestamp } = from;
+    const candidate = await locateTimestamp(source, timestamp);
+    if (candidate === undefined || candidate >= source.endOffset(durability)) {
+      return { offset: source.endOffset(durability), timestamp: undefined };
+    }
+    return { offset: candidate, timestamp };
+  }
+  if (from >= startOffset && from <= endOffset) return { offset: from, timestamp: undefined };
   const { damage } = source;
   if (damage !== undefined && from > endOffset && from <= (damage.promisedEnd ?? 0)) {
     throw damageError(damage);
   }
   throw createError('OFFSET_OUT_OF_RANGE', { offset: from, startOffset, endOffset });
-}
-
-/** The first offset whose record is at or after the time; the end when none is. */
-async function offsetOfTime(
-  source: ReadSource,
-  timestamp: number,
-  durability: Durability,
-): Promise<number> {
-  const candidate = await locateTimestamp(source, timestamp);
-  const endOffset = source.endOffset(durability);
-  if (candidate === undefined || candidate >= endOffset) return endOffset;
-  const reader = new LogReader(source, {
-    from: async () => candidate,
-    follow: false,
-    durability,
-    isolation: 'uncommitted',
-    checkCrcs: true,
-    control: false,
-    signal: undefined,
-  });
-  for await (const batch of reader) {
-    if (batch.maxTimestamp < timestamp) continue;
-    for (const record of batch) if (record.timestamp >= timestamp) return record.offset;
-  }
-  return endOffset;
 }

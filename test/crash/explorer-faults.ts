@@ -21,6 +21,8 @@ const shorts = ['less-one', 'half', 'zero'] as const;
 const readingCalls = ['read', 'readerOpen', 'readerRead', 'readerSize', 'list', 'facts'] as const;
 /** How many of a kind of reading call are let through, at most. */
 const READINGS_MAX = 12;
+/** A fault may make a log do so many times the calls of a run without one. */
+const CALLS_GROWTH_MAX = 20;
 
 export interface SweepCounts {
   /** Runs with a fault, and those of them in which the log went on after it. */
@@ -61,6 +63,8 @@ export async function sweepFaults(
       try {
         const disk = start.disk.clone();
         disk.fail(fault);
+        const callsMax = CALLS_GROWTH_MAX * (plain.callCount + CALLS_GROWTH_MAX);
+        disk.onCall = (number) => endLivelock(number, callsMax, text);
         counts.faults += 1;
         await runWith(disk, start.oracle.clone(), workload, prng, counts, isHealedFirst);
         if (rejections.length > 0) throw new OracleViolation(`unhandled: ${String(rejections[0])}`);
@@ -76,6 +80,16 @@ export async function sweepFaults(
     process.off('unhandledRejection', note);
   }
   return counts;
+}
+
+/**
+ * A log that retries for ever in microtasks never lets a test time out, and catches what is thrown
+ * at it: only the end of the process ends it.
+ */
+function endLivelock(number: number, callsMax: number, text: string): void {
+  if (number < callsMax) return;
+  console.error(`OracleViolation: ${number} calls without an end, fault ${text}`);
+  process.exit(1);
 }
 
 function* allFaults(calls: readonly SimCallName[]): Generator<SimFault> {

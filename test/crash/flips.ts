@@ -7,13 +7,20 @@
  *     reading   the log closed cleanly, and left by a killed process: opened for reading
  *     writing   closed, killed, and with a torn tail: opened for writing, appended to, read again
  *
- * The sealed segment's file takes part in `writing` by a sample: opening for writing reads nothing
- * of it that opening for reading does not, and both share the reader that checks it.
+ * The first pass tries every bit of every file. The others try every bit of the small files and a
+ * sample of the segments': what differs there is the opening, and an opening reads nothing of a
+ * sealed segment and checks an active one with the same code from batch to batch.
  */
 
+import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import {
+  WATERMARK_BYTES,
+  WATERMARK_FILE_BYTES,
+  WATERMARK_SLOT_DISTANCE,
+} from '../../src/storage/watermark.js';
 import { FlipJudge, type FlipVerdict, isFailure, type Questions } from './flips-judge.js';
 import { buildFlipLog, type FlipLog, type FlipState, SEALED_LOG } from './flips-log.js';
 import { judgeWriting } from './flips-writing.js';
@@ -22,7 +29,7 @@ export interface FlipTask {
   readonly pass: 'reading' | 'writing';
   readonly state: FlipState;
   readonly file: string;
-  readonly bits: readonly number[] | { readonly from: number; readonly to: number };
+  readonly bits: readonly number[];
 }
 
 export interface FileTally {
@@ -46,8 +53,9 @@ export interface FlipOptions {
   readonly workers?: number | undefined;
 }
 
-const SEALED_WRITING_BITS = 8192;
-const TASK_BITS = 8192;
+/** Of a segment's file, in the passes after the first. */
+const LATER_LOG_BITS = 8192;
+const TASK_BITS = 4096;
 const DETAILS_MAX = 20;
 const WORKER = fileURLToPath(new URL('./flips-worker.js', import.meta.url));
 
@@ -65,12 +73,11 @@ export async function runFlips(options: FlipOptions = {}): Promise<FlipTally> {
     const { image } = await buildFlipLog(state);
     for (const file of image.names) {
       const bits = image.bytesOf(file).length * 8;
-      const isSealedLog = file === SEALED_LOG;
-      // Beside the clean log, a killed one has the same sealed file and the same reader of it.
-      const most =
-        isSealedLog && !(pass === 'reading' && state === 'clean') ? SEALED_WRITING_BITS : bits;
+      const isFirst = pass === 'reading' && state === 'clean';
+      const most = file.endsWith('.log') && !isFirst ? LATER_LOG_BITS : bits;
       const count = Math.min(bits, most, options.sample ?? bits);
-      tasks.push(...tasksOf({ pass, state, file }, bits, count));
+      const isSparse = file === 'watermark' && !isFirst && count === bits;
+      tasks.push(...tasksOf({ pass, state, file }, isSparse ? slotBits() : pick(bits, count)));
     }
   }
   const tally: FlipTally = { files: {}, wrong: 0, missing: 0, details: [] };
@@ -86,22 +93,30 @@ export async function runFlips(options: FlipOptions = {}): Promise<FlipTally> {
 
 function tasksOf(
   task: Pick<FlipTask, 'pass' | 'state' | 'file'>,
-  bits: number,
-  count: number,
+  bits: readonly number[],
 ): FlipTask[] {
   const tasks: FlipTask[] = [];
-  if (count === bits) {
-    for (let from = 0; from < bits; from += TASK_BITS) {
-      tasks.push({ ...task, bits: { from, to: Math.min(bits, from + TASK_BITS) } });
-    }
-    return tasks;
-  }
-  // An odd stride meets every bit of a byte and every byte of a field.
-  const picked = Array.from({ length: count }, (_, index) => Math.floor((index * bits) / count));
-  for (let from = 0; from < count; from += TASK_BITS) {
-    tasks.push({ ...task, bits: picked.slice(from, from + TASK_BITS) });
+  for (let from = 0; from < bits.length; from += TASK_BITS) {
+    tasks.push({ ...task, bits: bits.slice(from, from + TASK_BITS) });
   }
   return tasks;
+}
+
+/** `count` bits spread over all; where bytes are passed over, each bit of a byte has its turn. */
+function pick(bits: number, count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => {
+    const bit = Math.floor((index * bits) / count);
+    return bits < count * 8 ? bit : (bit & ~7) | ((index * 3) & 7);
+  });
+}
+
+/** All bits of the watermark's two slots, and some of the gap between them, which nobody reads. */
+function slotBits(): readonly number[] {
+  const all = Array.from({ length: WATERMARK_FILE_BYTES * 8 }, (_, bit) => bit);
+  return all.filter((bit) => {
+    const inSlot = (bit >>> 3) % WATERMARK_SLOT_DISTANCE;
+    return inSlot < WATERMARK_BYTES || bit % 61 === 0;
+  });
 }
 
 /** One worker takes tasks until none is left. */
@@ -109,13 +124,11 @@ async function runWorker(tasks: FlipTask[], tally: FlipTally): Promise<void> {
   const worker = new Worker(WORKER);
   try {
     for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
-      const answer = new Promise<FlipTally>((resolve, reject) => {
-        worker.once('message', resolve);
-        worker.once('error', reject);
-      });
+      // Rejects with the worker's error, and leaves no listener behind.
+      const answer = once(worker, 'message');
       worker.postMessage(task);
-      mergeTally(tally, await answer);
-      worker.removeAllListeners();
+      const [part]: FlipTally[] = await answer;
+      if (part !== undefined) mergeTally(tally, part);
     }
   } finally {
     await worker.terminate();
@@ -149,7 +162,7 @@ export class Flipper {
     const counts: FileTally = { bits: 0, detected: 0, harmless: 0 };
     const name = pass === 'reading' && state === 'clean' ? file : `${pass} ${state} ${file}`;
     const tally: FlipTally = { files: { [name]: counts }, wrong: 0, missing: 0, details: [] };
-    for (const bit of bitsOf(bits)) {
+    for (const bit of bits) {
       const image = log.image.flipped(file, bit);
       const isWhole = !isRegional || bit % 8 === (bit >>> 3) % 8;
       const questions = isWhole ? common : regionOf(log, bit >>> 3);
@@ -188,14 +201,6 @@ function regionOf(log: FlipLog, position: number): Questions {
   const to = log.batches[at + 3]?.baseOffset ?? log.acknowledgedEnd;
   const own = log.batches[at]?.baseOffset ?? 0;
   return { region: { from, to }, offsets: [own], timestamps: [] };
-}
-
-function* bitsOf(bits: FlipTask['bits']): Generator<number> {
-  if (!('from' in bits)) {
-    yield* bits;
-    return;
-  }
-  for (let bit = bits.from; bit < bits.to; bit += 1) yield bit;
 }
 
 /**

@@ -182,3 +182,13 @@ test('delete: while appends go on, nothing is lost', async () => {
   const { error } = await readUntilError(log, { from: 3 });
   assert.equal(error, undefined);
 });
+
+test('delete: thousands at once are carried out as few', async () => {
+  const sim = new SimLog();
+  const log = await filledLog(sim, 40);
+  const starts = await Promise.all(
+    Array.from({ length: 3000 }, (_, index) => log.deleteRecordsBefore(Math.floor(index / 100))),
+  );
+  assert.ok(starts.every((start, index) => start >= Math.floor(index / 100)));
+  assert.equal(log.startOffset, 29);
+});

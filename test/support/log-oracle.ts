@@ -138,13 +138,14 @@ export class LogOracle {
   check(seen: SeenLog): Map<number, number> {
     const { startOffset, endOffset } = seen;
     const isMade = this.logId !== undefined;
-    require(!isMade || seen.logId === this.logId, `the log is another one: ${seen.logId}`);
-    require(startOffset >= this.confirmedStart &&
-      startOffset <=
-        this
-          .wantedStart, `start ${startOffset} is not within ${this.confirmedStart} to ${this.wantedStart}`);
+    demand(!isMade || seen.logId === this.logId, `the log is another one: ${seen.logId}`);
+    const { confirmedStart, wantedStart } = this;
+    demand(
+      startOffset >= confirmedStart && startOffset <= wantedStart,
+      `start ${startOffset} is not within ${confirmedStart} to ${wantedStart}`,
+    );
     const promised = this.writtenEnd;
-    require(endOffset >= promised, `end ${endOffset} lies below the promised ${promised}`);
+    demand(endOffset >= promised, `end ${endOffset} lies below the promised ${promised}`);
     const bases = this.#basesOf(seen);
     for (const attempt of this.attempts) this.#checkAttempt(attempt, bases, seen);
     return bases;
@@ -152,7 +153,7 @@ export class LogOracle {
 
   /** What readers are shown while the log is in use: true bytes, in order, without a gap. */
   checkShown(seen: SeenLog): void {
-    require(seen.records.length >= seen.endOffset - seen.startOffset, 'durable records are hidden');
+    demand(seen.records.length >= seen.endOffset - seen.startOffset, 'durable records are hidden');
     this.#basesOf({ ...seen, endOffset: seen.startOffset + seen.records.length });
   }
 
@@ -179,26 +180,26 @@ export class LogOracle {
     let offset = seen.startOffset;
     let previous: { attempt: Attempt; index: number } | undefined;
     for (const record of seen.records) {
-      require(record.offset === offset, `offset ${record.offset} where ${offset} comes next`);
+      demand(record.offset === offset, `offset ${record.offset} where ${offset} comes next`);
       const [id, index] = (record.text.split('/')[0] ?? '').split('.').map(Number);
       const attempt = this.attempts[id ?? -1];
       const name = `offset ${offset}: record ${id}.${index}`;
       if (attempt === undefined || index === undefined) throw new OracleViolation(`${name} is new`);
       const expected = recordText(attemptRecord(attempt, index));
-      require(record.text === expected, `${name} has other bytes`);
+      demand(record.text === expected, `${name} has other bytes`);
       const isSame = previous?.attempt === attempt;
-      if (isSame) require(index === (previous?.index ?? 0) + 1, `${name} is out of order`);
+      if (isSame) demand(index === (previous?.index ?? 0) + 1, `${name} is out of order`);
       else {
-        require(index === 0 || previous === undefined, `${name} comes without its beginning`);
+        demand(index === 0 || previous === undefined, `${name} comes without its beginning`);
         this.#checkEnd(previous, name);
-        require((previous?.attempt.id ?? -1) < attempt.id, `${name} comes after a later append`);
+        demand((previous?.attempt.id ?? -1) < attempt.id, `${name} comes after a later append`);
         bases.set(attempt.id, offset - index);
       }
       previous = { attempt, index };
       offset += 1;
     }
     this.#checkEnd(previous, 'the end');
-    require(offset === seen.endOffset, `records end at ${offset}, the log at ${seen.endOffset}`);
+    demand(offset === seen.endOffset, `records end at ${offset}, the log at ${seen.endOffset}`);
     return bases;
   }
 
@@ -206,20 +207,20 @@ export class LogOracle {
     if (previous === undefined) return;
     const { attempt, index } = previous;
     const isWhole = index === attempt.sizes.length - 1;
-    require(isWhole, `${name} comes behind a part of append ${attempt.id}`);
+    demand(isWhole, `${name} comes behind a part of append ${attempt.id}`);
   }
 
   #checkAttempt(attempt: Attempt, bases: ReadonlyMap<number, number>, seen: SeenLog): void {
     const { id, outcome, baseOffset } = attempt;
     const base = bases.get(id);
     if (base !== undefined) {
-      require(outcome !== 'absent', `append ${id} was not stored and is there, at ${base}`);
+      demand(outcome !== 'absent', `append ${id} was not stored and is there, at ${base}`);
       const isSame = baseOffset === undefined || baseOffset === base;
-      require(isSame, `append ${id} was given ${baseOffset} and lies at ${base}`);
+      demand(isSame, `append ${id} was given ${baseOffset} and lies at ${base}`);
       const hole = this.attempts.find(
         (other) => other.id < id && this.#isHole(other, attempt, bases, seen.startOffset),
       );
-      require(hole === undefined, `append ${id} is there, and not ${hole?.id} before it`);
+      demand(hole === undefined, `append ${id} is there, and not ${hole?.id} before it`);
       return;
     }
     if (outcome !== 'acknowledged' || isBelow(attempt, seen.startOffset)) return;
@@ -248,6 +249,6 @@ function isBelow(attempt: Attempt, startOffset: number): boolean {
   return baseOffset !== undefined && baseOffset + sizes.length <= startOffset;
 }
 
-function require(holds: boolean, text: string): void {
+function demand(holds: boolean, text: string): void {
   if (!holds) throw new OracleViolation(text);
 }

@@ -2,13 +2,22 @@
  * The package as its users get it: packed with `npm pack`, installed into an empty project.
  *
  * Nothing here needs a network. What is packed is a copy of the repository whose `dist` is the
- * build that these tests belong to. The runtime dependencies are links to the repository's own, by
- * `overrides`: npm cannot resolve a version offline, not even one that is in its cache.
+ * build that these tests belong to. npm cannot resolve a version offline, not even of a package in
+ * its cache, but it keeps what is there and fits: so copies of the runtime dependencies lie in the
+ * project before npm comes. (Links by `overrides` do with npm 11; npm 10 builds their targets.)
  */
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,7 +48,7 @@ export interface PackedProject {
   readonly tarball: Tarball;
   /** An empty ES module project that has the package installed. */
   readonly project: string;
-  /** The same without any optional dependency, those of the dependencies included. */
+  /** The same, installed with `--omit=optional`: the dependencies lack theirs too. */
   readonly bareProject: string;
 }
 
@@ -64,13 +73,22 @@ export function readManifest(folder: string): Manifest {
 
 export async function makePackedProject(): Promise<PackedProject> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
-  mkdirSync(join(folder, 'tmp'));
-  const tarball = await pack(folder);
-  const project = join(folder, 'project');
-  await install(folder, project, tarball);
-  const bareProject = join(folder, 'bare-project');
-  copyWithoutOptional(project, bareProject);
-  return { folder, tarball, project, bareProject };
+  try {
+    mkdirSync(join(folder, 'tmp'));
+    const tarball = await pack(folder);
+    const project = join(folder, 'project');
+    const bareProject = join(folder, 'bare-project');
+    // Both have ended, well or not, before the folder may go.
+    const installs = await Promise.allSettled([
+      install(folder, project, tarball, []),
+      install(folder, bareProject, tarball, ['--omit=optional']),
+    ]);
+    for (const each of installs) if (each.status === 'rejected') throw each.reason;
+    return { folder, tarball, project, bareProject };
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Runs Node in a project; what it leaves in the temporary folder goes with the project. */
@@ -160,43 +178,33 @@ async function pack(folder: string): Promise<Tarball> {
   };
 }
 
-async function install(folder: string, project: string, tarball: Tarball): Promise<void> {
+async function install(
+  folder: string,
+  project: string,
+  tarball: Tarball,
+  options: readonly string[],
+): Promise<void> {
   const { name, dependencies = {} } = readManifest(root);
-  const overrides = Object.fromEntries(
-    Object.keys(dependencies).map((dependency) => [dependency, `file:${moduleFolder(dependency)}`]),
-  );
+  copyModules(project, Object.keys(dependencies));
   const manifest = {
     name: 'project',
     private: true,
     type: 'module',
-    dependencies: { [name]: `file:${tarball.path}` },
-    overrides,
+    dependencies: { ...dependencies, [name]: `file:${tarball.path}` },
   };
-  mkdirSync(project);
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest, undefined, 2));
-  await npm(folder, project, ['install']);
+  await npm(folder, project, ['install', ...options]);
 }
 
-/**
- * Copies the installed package and, of its dependencies, what `npm install --omit=optional` would
- * leave. npm itself cannot show this offline: links lead to packages that have everything, and for
- * copies it asks the registry.
- */
-function copyWithoutOptional(project: string, bareProject: string): void {
-  const { name } = readManifest(root);
-  const modules = join(bareProject, 'node_modules');
-  cpSync(join(project, 'node_modules', name), join(modules, name), { recursive: true });
-  writeFileSync(join(bareProject, 'package.json'), JSON.stringify({ type: 'module' }));
-  const waiting = Object.keys(readManifest(root).dependencies ?? {});
-  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    if (existsSync(join(modules, next))) continue;
-    const source = moduleFolder(next);
-    cpSync(source, join(modules, next), { recursive: true });
+/** Copies packages, and what they depend on, as far as this repository has them installed. */
+function copyModules(project: string, names: readonly string[]): void {
+  const waiting = [...names];
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const source = join(root, 'node_modules', name);
+    const target = join(project, 'node_modules', name);
+    if (!existsSync(source) || existsSync(target)) continue;
+    cpSync(source, target, { recursive: true });
     const { dependencies = {}, optionalDependencies = {} } = readManifest(source);
-    waiting.push(...Object.keys(dependencies).filter((each) => !(each in optionalDependencies)));
+    waiting.push(...Object.keys({ ...dependencies, ...optionalDependencies }));
   }
-}
-
-function moduleFolder(name: string): string {
-  return join(root, 'node_modules', name);
 }

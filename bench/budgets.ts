@@ -1,0 +1,68 @@
+/**
+ * The budgets of the log, as data: which number of which row must keep which bound.
+ *
+ * A bound is missed only when the whole interval lies on its wrong side. Rows without an entry are
+ * information. Absolute rates hold for the machine that is named beside the published numbers.
+ */
+
+import type { Row } from './row.js';
+
+interface Budget {
+  readonly case: string;
+  /** Narrow the rows; absent means all rows of the case. */
+  readonly valueBytes?: number;
+  readonly callers?: number;
+  /** The number that is bounded: the ratio to raw, or our own number in the row's unit. */
+  readonly of: 'ratio' | 'ours';
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+export const budgets: readonly Budget[] = [
+  { case: 'append-written', valueBytes: 100, of: 'ratio', atLeast: 0.6 },
+  { case: 'append-written', valueBytes: 1024, of: 'ratio', atLeast: 0.85 },
+  { case: 'append-durable', of: 'ratio', atLeast: 0.85 },
+  { case: 'append-callers', callers: 4096, of: 'ours', atLeast: 1_500_000 },
+  { case: 'append-lone-p50', of: 'ratio', atMost: 1.15 },
+  { case: 'append-lone-p99', of: 'ratio', atMost: 1.5 },
+  { case: 'append-lone-busy-p50', of: 'ratio', atMost: 1.15 },
+  { case: 'append-lone-busy-p99', of: 'ratio', atMost: 1.5 },
+  { case: 'read-cursor', valueBytes: 1024, of: 'ratio', atLeast: 0.8 },
+  { case: 'read-cursor', valueBytes: 100, of: 'ours', atLeast: 20_000_000 },
+  { case: 'read-cursor-crc-off', valueBytes: 100, of: 'ours', atLeast: 30_000_000 },
+  { case: 'read-records', valueBytes: 100, of: 'ours', atLeast: 5_000_000 },
+  { case: 'read-random-offset-warm-reads', of: 'ours', atMost: 2 },
+  { case: 'read-random-offset-cold-reads', of: 'ours', atMost: 4 },
+  { case: 'read-random-time-warm-reads', of: 'ours', atMost: 2 },
+  { case: 'read-random-time-cold-reads', of: 'ours', atMost: 4 },
+  { case: 'read-random-offset-warm-bytes', of: 'ours', atMost: 8192 },
+  { case: 'read-random-time-warm-bytes', of: 'ours', atMost: 8192 },
+  { case: 'open-clean', of: 'ours', atMost: 50 },
+  { case: 'open-crashed', of: 'ours', atLeast: 1e9 },
+];
+
+export interface Verdict {
+  readonly budget: string;
+  readonly met: boolean;
+}
+
+/** What the table says about a row; `spread` is the interval of our own number. */
+export function judge(
+  row: Row,
+  spread: { readonly low: number; readonly high: number },
+): Verdict | undefined {
+  const budget = budgets.find(
+    (candidate) =>
+      candidate.case === row.case &&
+      (candidate.valueBytes ?? row.valueBytes) === row.valueBytes &&
+      (candidate.callers ?? row.callers) === row.callers,
+  );
+  if (budget === undefined) return undefined;
+  const { low, high } = budget.of === 'ratio' ? row : spread;
+  const { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = budget;
+  const isLower = budget.atLeast !== undefined;
+  return {
+    budget: `${budget.of} ${isLower ? '>=' : '<='} ${isLower ? atLeast : atMost}`,
+    met: high >= atLeast && low <= atMost,
+  };
+}

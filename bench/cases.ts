@@ -1,0 +1,52 @@
+/**
+ * The cases, in the order in which they run when none is named.
+ */
+
+import { appendCallers } from './append-callers.js';
+import { appendDurable, appendWritten } from './append-load.js';
+import { appendLone, appendLoneBusy, poolEnvironment } from './append-lone.js';
+import type { CaseContext } from './case-context.js';
+import { manyLogs } from './many-logs.js';
+import { openClean } from './open-clean.js';
+import { openCrashed } from './open-crashed.js';
+import { readRandom } from './read-random.js';
+import { readCursor, readRecords } from './read-sequential.js';
+
+export interface Case {
+  readonly name: string;
+  readonly run: (context: CaseContext) => Promise<void>;
+  /** Environment variables of its process. */
+  readonly environment?: () => Readonly<Record<string, string>>;
+}
+
+export const cases: readonly Case[] = [
+  { name: 'append-written', run: appendWritten },
+  { name: 'append-durable', run: appendDurable },
+  { name: 'append-lone', run: appendLone },
+  { name: 'append-lone-busy', run: appendLoneBusy, environment: poolEnvironment },
+  { name: 'append-callers', run: appendCallers },
+  { name: 'read-cursor', run: readCursor },
+  { name: 'read-records', run: readRecords },
+  { name: 'read-random', run: readRandom },
+  { name: 'open-clean', run: openClean },
+  { name: 'open-crashed', run: openCrashed },
+  { name: 'many-logs', run: manyLogs },
+];
+
+/** The cases of these names; a name also means those that it begins, such as `append-lone-busy`. */
+export function casesNamed(names: readonly string[]): readonly Case[] {
+  for (const name of names) {
+    if (!cases.some((known) => isMeant(known, name))) {
+      throw new Error(
+        `there is no case '${name}'; there are ${cases.map((c) => c.name).join(' ')}`,
+      );
+    }
+  }
+  return names.length === 0
+    ? cases
+    : cases.filter((known) => names.some((name) => isMeant(known, name)));
+}
+
+function isMeant(known: Case, name: string): boolean {
+  return known.name === name || known.name.startsWith(`${name}-`);
+}

@@ -1,0 +1,60 @@
+/**
+ * Short soaks: `npm run soak` runs long ones.
+ */
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { testSeed } from '../support/seed.js';
+import { tempDir } from '../support/temp-dir.js';
+import { runSoak } from './soak.js';
+import { judgeFlat, type Sample } from './soak-samples.js';
+
+const MIB = 1024 * 1024;
+
+test('a reader that keeps up sees every record while deletion bounds the disk', async (t) => {
+  const report = await runSoak({
+    directory: join(tempDir(t), 'log'),
+    bytes: 100 * MIB,
+    seed: testSeed(),
+    lag: 1,
+    segmentBytes: MIB,
+    keptBytes: 6 * MIB,
+    sampleMs: 50,
+  });
+  assert.equal(report.jumps, 0);
+  assert.equal(report.descriptorsRise, 0);
+  assert.ok(report.diskBytesMax < 24 * MIB, `${report.diskBytesMax} bytes on the disk`);
+});
+
+test('a slow reader that deletion overtakes goes on at the start', async (t) => {
+  const report = await runSoak({
+    directory: join(tempDir(t), 'log'),
+    bytes: 40 * MIB,
+    seed: testSeed(),
+    lag: 20,
+    segmentBytes: MIB / 2,
+    keptBytes: 4 * MIB,
+    sampleMs: 50,
+  });
+  assert.ok(report.jumps > 0);
+});
+
+test('a soak that rises after its first tenth is not flat', () => {
+  const sample = (progress: number, rssBytes: number, descriptors: number): Sample => {
+    return {
+      seconds: 0,
+      progress,
+      rssBytes,
+      externalBytes: 0,
+      heapBytes: 0,
+      descriptors,
+      diskBytes: 0,
+    };
+  };
+  const flat = [sample(0.05, 10 * MIB, 20), sample(0.1, 50 * MIB, 21), sample(1, 82 * MIB, 21)];
+  assert.equal(judgeFlat(flat).isFlat, true);
+  assert.equal(judgeFlat([...flat, sample(1, 83 * MIB, 21)]).isFlat, false);
+  const leaking = [...flat.slice(0, 2), sample(1, 50 * MIB, 22)];
+  assert.equal(judgeFlat(leaking).isFlat, false);
+});
