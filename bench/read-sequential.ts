@@ -82,7 +82,7 @@ async function readLog(
     const reader = await bestReader(context, checkCrcs, (size) => new RawReader(finished, size));
     const pairs = await interleave(
       context.rounds(valueBytes > 512 ? 11 : 21),
-      context.settings.smoke ? 0 : 2,
+      context.settings.smoke ? 0 : 4,
       async () => {
         const ms = await timed(async () => {
           const bytes = await walk(log, checkCrcs);

@@ -60,6 +60,9 @@ export interface AppendFailure {
   readonly rollsInFlight: number;
 }
 
+/** How many appends share one reading of the clock. */
+const STAMP_USES_MAX = 256;
+
 export class Appender implements WriterClient {
   readonly #core: WritableLogCore;
   readonly #marks: MarkKeeper;
@@ -81,6 +84,8 @@ export class Appender implements WriterClient {
   #isHeld = false;
   #isPrepared = false;
   #isPumpQueued = false;
+  #stamp = 0;
+  #stampUses = 0;
   #cancelFlush: Cancel | undefined;
 
   constructor(core: WritableLogCore, marks: MarkKeeper, events: AppenderEvents) {
@@ -121,7 +126,7 @@ export class Appender implements WriterClient {
   place(records: readonly RecordInput[], bytes: number): number | 'full' {
     if (this.#buffer.reserve(bytes, this.#inFlight.length > 0) === 'full') return 'full';
     const baseOffset = this.#buffer.nextOffset;
-    const nowMs = this.#core.clock.nowMs();
+    const nowMs = this.#stampMs();
     for (const record of records) this.#buffer.add(record, nowMs);
     return baseOffset;
   }
@@ -130,8 +135,18 @@ export class Appender implements WriterClient {
   placeOne(record: RecordInput, bytes: number): number | 'full' {
     if (this.#buffer.reserve(bytes, this.#inFlight.length > 0) === 'full') return 'full';
     const offset = this.#buffer.nextOffset;
-    this.#buffer.add(record, this.#core.clock.nowMs());
+    this.#buffer.add(record, this.#stampMs());
     return offset;
+  }
+
+  /** The time of an append: read once for those of one microtask queue, up to a bound. */
+  #stampMs(): number {
+    if (!this.#isPumpQueued || this.#stampUses === STAMP_USES_MAX) {
+      this.#stamp = this.#core.clock.nowMs();
+      this.#stampUses = 0;
+    }
+    this.#stampUses += 1;
+    return this.#stamp;
   }
 
   /** Whether records of `bytes` encoded bytes would find room now; keeps it for the next append. */

@@ -75,7 +75,7 @@ export const logOptionTable = optionTable({
   },
   bufferBytes: {
     unit: 'bytes',
-    default: 8 * MIB,
+    default: 16 * MIB,
     min: 64 * KIB,
     max: limits.slabPoolBytesMax,
     doc: 'Memory for records that are accepted and not yet written.',

@@ -52,6 +52,8 @@ export interface ReaderOptions {
 
 const FIRST_READ_BYTES = 8 * 1024;
 const READ_BYTES_MAX = 1024 * 1024;
+/** What lies behind the last index entry is read at once when it is no more than this. */
+const LAST_READ_BYTES = 128 * 1024;
 const READ_GROWTH = 4;
 
 const isDebug = process.env['MILLRACE_DEBUG'] === '1';
@@ -280,7 +282,9 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const { indexer } = segment;
     const aligned = indexer === undefined ? undefined : alignedEnd(indexer, position, wanted);
     if (aligned === undefined || aligned - position < this.#batchBytesMin) {
-      return Math.min(visible, position + wanted);
+      // Behind the last entry lie its batch, a few small ones, and one more: rarely a second read.
+      const isLast = aligned === undefined && visible - position <= LAST_READ_BYTES;
+      return isLast ? visible : Math.min(visible, position + wanted);
     }
     return Math.min(visible, aligned);
   }

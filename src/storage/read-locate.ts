@@ -29,8 +29,8 @@ export function locateOffset(indexer: SegmentIndexer, offset: number): StartPlac
   const lastOffset = slot < 0 ? -1 : baseOffset + offsets.relative(slot);
   const plain = { position, lastOffset, fallback: position };
   if (lastOffset === offset || slot + 1 >= offsets.count) return plain;
-  // The first batch has no entry, and nothing else holds the segment's first offset.
-  if (offset === baseOffset) return plain;
+  // The first batch has no entry: half of the offsets before the end of the next one are its own.
+  if (slot < 0 && (offset - baseOffset) * 2 <= offsets.relative(0)) return plain;
   const next = offsets.position(slot + 1);
   if (next - position <= STEP_OVER_BYTES) return plain;
   // The batch of this entry is a large one that ends before the offset: the next is indexed too.

@@ -3,7 +3,8 @@
  *
  * It sleeps while there is nothing to do and never runs an event loop turn in between, so the host
  * program's use of libuv's thread pool cannot delay a sync. It wakes the main thread once per
- * commit or step, and when it has caught up, not once per write.
+ * commit or step, after a large write, so that its slab is filled again meanwhile, and when it has
+ * caught up; not once per small write.
  */
 
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
@@ -37,6 +38,9 @@ import {
 } from './writer-channel.js';
 import { WriterCore } from './writer-core.js';
 
+/** A write of this many bytes takes longer than waking somebody. */
+const WAKE_BYTES = 256 * 1024;
+
 const { channel, port }: WriterThreadData = workerData;
 const { control, entries } = viewChannel(channel);
 const core = new WriterCore(createNodeBlockingFileSystem());
@@ -58,7 +62,9 @@ function main(): void {
     completed = (completed + 1) | 0;
     Atomics.store(control, CONTROL_COMPLETED, completed);
     const isLast = Atomics.load(control, CONTROL_PUBLISHED) === completed;
-    if (operation !== OPERATION_WRITE || isLast) Atomics.notify(control, CONTROL_COMPLETED);
+    if (operation !== OPERATION_WRITE || isLast || entry(at + ENTRY_COUNT) >= WAKE_BYTES) {
+      Atomics.notify(control, CONTROL_COMPLETED);
+    }
   }
 }
 
