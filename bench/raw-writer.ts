@@ -29,6 +29,9 @@ import {
   viewRawChannel,
 } from './raw-channel.js';
 
+/** Calls that are made after one look at the room. */
+const CALLS_PER_GROUP = 8;
+
 export class RawWriter {
   readonly #worker: Worker;
   readonly #control: Int32Array;
@@ -49,9 +52,10 @@ export class RawWriter {
     });
   }
 
-  /** Whether a call must wait for {@link room}. */
+  /** Whether a group of calls (open, write, sync, close) must wait for {@link room}. */
   get isFull(): boolean {
-    return this.#filled - Atomics.load(this.#control, CONTROL_COMPLETED) >= CALLS;
+    const waiting = this.#filled - Atomics.load(this.#control, CONTROL_COMPLETED);
+    return waiting + CALLS_PER_GROUP > CALLS;
   }
 
   /** Makes the file, or empties it. */

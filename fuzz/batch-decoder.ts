@@ -195,7 +195,7 @@ function step(bytes: Buffer, position: number): number[] {
   const offsets: number[] = [];
   const cursor = new Batch(createBatchMemory(bytes, 'fuzz', 0), position).cursor();
   // An inflated body has memory of its own.
-  const isInPlace = cursor.bytes.buffer === bytes.buffer;
+  const isInPlace = cursor.bytes === bytes;
   const end = isInPlace ? position + batchBytes(bytes, position) : cursor.bytes.length;
   while (cursor.next()) {
     assert.ok(cursor.keyEnd <= end, 'the key lies within the batch');

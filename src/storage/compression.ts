@@ -16,6 +16,7 @@ import { assert } from '../base/assert.js';
 import { createError, errnoOf, MillraceError } from '../base/errors.js';
 import { measureLz4Frame } from './lz4-frame.js';
 import { compressSnappy, decompressSnappy } from './snappy.js';
+import { areWholeZstdFrames } from './zstd-frame.js';
 
 export type CodecName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
@@ -149,6 +150,9 @@ function decompressLz4(bytes: Uint8Array, limitBytes: number): Buffer {
 
 function decompressZstd(bytes: Uint8Array, limitBytes: number): Buffer {
   const library = requireZstd();
+  if (!areWholeZstdFrames(bytes)) {
+    throw createError('DECOMPRESSION_FAILED', { codec: 'zstd', reason: 'not whole frames' });
+  }
   return inflate('zstd', limitBytes, () =>
     library.zstdDecompressSync(bytes, { maxOutputLength: limitBytes }),
   );

@@ -22,7 +22,7 @@ import {
   batchNextOffset,
   isControlBatch,
 } from './batch-header.js';
-import { continuityFault } from './batch-scan.js';
+import { type BatchExpectation, continuityFault } from './batch-scan.js';
 import { visibleBytes } from './log-core.js';
 import { damageError } from './log-damage.js';
 import { fromSystem } from './log-folder.js';
@@ -58,6 +58,8 @@ const READ_GROWTH = 4;
 
 const isDebug = process.env['MILLRACE_DEBUG'] === '1';
 
+type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+
 interface Fetched {
   readonly position: number;
   readonly bytes: Buffer;
@@ -79,6 +81,12 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   /** The next batch starts at this offset; -1 when the index alone says where we are. */
   #expected = -1;
   #anchorLast = -1;
+  /** Filled anew for each batch. */
+  readonly #expectation: Mutable<BatchExpectation> = {
+    nextOffset: 0,
+    hasGaps: false,
+    epochs: undefined,
+  };
   #fallback = 0;
   #chunk: ReadChunk | undefined;
   #spare: Buffer | undefined;
@@ -425,11 +433,11 @@ export class LogReader implements AsyncIterableIterator<Batch> {
         return false;
       }
     }
-    const fault = continuityFault(bytes, chunk.start, {
-      nextOffset: this.#expected === -1 ? baseOffset : this.#expected,
-      hasGaps: segment.hasGaps,
-      epochs: this.#source.segmentContext.epochs,
-    });
+    const expectation = this.#expectation;
+    expectation.nextOffset = this.#expected === -1 ? baseOffset : this.#expected;
+    expectation.hasGaps = segment.hasGaps;
+    expectation.epochs = this.#source.epochs;
+    const fault = continuityFault(bytes, chunk.start, expectation);
     if (fault !== undefined) throw this.#corrupt(segment, chunk.position, fault);
     return true;
   }

@@ -3,6 +3,7 @@
  */
 
 import type { Appender } from './appender.js';
+import type { Epochs } from './epochs.js';
 import { IndexCache, SegmentFiles } from './index-cache.js';
 import type { LogCore, LogPosition } from './log-core.js';
 import type { LogDamage } from './log-damage.js';
@@ -59,13 +60,17 @@ export class LogSource implements ReadSource {
     await this.#observer?.refresh();
   }
 
+  get epochs(): Epochs | undefined {
+    return this.#isForeign ? undefined : this.core.epochs;
+  }
+
   get segmentContext(): SegmentContext {
-    const { fileSystem, logId, config, epochs } = this.core;
+    const { fileSystem, logId, config } = this.core;
     return {
       fileSystem,
       logId: this.#isForeign ? undefined : logId,
       indexIntervalBytes: config.indexIntervalBytes,
-      epochs: this.#isForeign ? undefined : epochs,
+      epochs: this.epochs,
     };
   }
 

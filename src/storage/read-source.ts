@@ -3,6 +3,7 @@
  * to wait. The writable log and the read-only log both provide it.
  */
 
+import type { Epochs } from './epochs.js';
 import type { IndexCache, SegmentFiles } from './index-cache.js';
 import type { LogCore, LogPosition } from './log-core.js';
 import type { LogDamage } from './log-damage.js';
@@ -20,6 +21,8 @@ export interface ReadSource {
   readonly files: SegmentFiles;
   readonly indexes: IndexCache;
   readonly segmentContext: SegmentContext;
+  /** Which epoch wrote which offsets; undefined where another engine wrote. */
+  readonly epochs: Epochs | undefined;
   readonly damage: LogDamage | undefined;
   readonly isClosed: boolean;
   /** Looks where the ends are now, when another process moves them. */

@@ -2,7 +2,7 @@
  * What a long run costs, sampled: memory, descriptors and disk; and the verdict whether it is flat.
  *
  * After the first tenth of a run, by bytes written, RSS may rise by 32 MiB and descriptors not at
- * all: of the second half, even the least is no more than the most of the first tenth.
+ * all: no later sample has more than the most of the first tenth.
  */
 
 import { readdirSync, statSync } from 'node:fs';
@@ -49,11 +49,8 @@ export function judgeFlat(samples: readonly Sample[]): FlatVerdict {
   const later = samples.slice(Math.max(1, early.length));
   if (base === undefined) throw new RangeError('there are no samples');
   const rssRiseBytes = Math.max(0, ...later.map(({ rssBytes }) => rssBytes - base.rssBytes));
-  // A roll and a deletion hold a file more for a moment; a leak lifts the least that is ever open.
-  const settled = later.slice(Math.floor(later.length / 2));
-  const descriptorsEnd = Math.min(...settled.map(({ descriptors }) => descriptors));
   const descriptorsBase = Math.max(...[...early, base].map(({ descriptors }) => descriptors));
-  const descriptorsRise = Math.max(0, settled.length === 0 ? 0 : descriptorsEnd - descriptorsBase);
+  const descriptorsRise = Math.max(0, ...later.map((one) => one.descriptors - descriptorsBase));
   return {
     isFlat: rssRiseBytes <= RSS_RISE_BYTES_MAX && descriptorsRise === 0,
     rssRiseBytes,
