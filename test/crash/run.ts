@@ -4,6 +4,8 @@
  *     --kill N [--seed S]       kills N writing processes on the real disk; see kill.ts
  *     --flips [--sample N]      flips every bit (or N bits) of each file of a log; see flips.ts
  *     --explore N [--seed S]    crashes of the simulated machine; see explorer.ts
+ *     --planted NAME [--seed S] plants bugs in a copy of the build and says what finds them; a part
+ *                               of the name, or `all`; see planted-bugs.ts
  *     --json                    prints one line of JSON instead of text
  *
  * Exit code 1 when anything was lost, missing, invented or wrong; 2 for a wrong call.
@@ -11,8 +13,10 @@
 
 import { parseArgs } from 'node:util';
 import { randomSeed } from '../../src/base/prng.js';
+import { huntPlantedBug } from './explorer-planted.js';
 import { runFlips } from './flips.js';
 import { type KillReport, runKillLoop } from './kill.js';
+import { plantedBugs } from './planted-bugs.js';
 
 process.exitCode = await main();
 
@@ -22,6 +26,7 @@ async function main(): Promise<number> {
       kill: { type: 'string' },
       flips: { type: 'boolean', default: false },
       explore: { type: 'string' },
+      planted: { type: 'string' },
       sample: { type: 'string' },
       seed: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -34,7 +39,10 @@ async function main(): Promise<number> {
   if (values.flips) return await flip(count(values.sample), json);
   const explorations = count(values.explore);
   if (explorations !== undefined) return await explore(explorations, seed, json);
-  console.error('usage: npm run crash -- --kill N | --flips | --explore N [--seed S] [--json]');
+  if (values.planted !== undefined) return plant(values.planted, seed, json);
+  console.error(
+    'usage: npm run crash -- --kill N | --flips | --explore N | --planted NAME [--seed S] [--json]',
+  );
   return 2;
 }
 
@@ -73,6 +81,19 @@ async function flip(sample: number | undefined, json: boolean): Promise<number> 
 async function explore(count: number, seed: number, json: boolean): Promise<number> {
   const { exploreLog } = await import('./explorer.js');
   return await exploreLog({ count, seed, json });
+}
+
+/** Each planted bug must be found; the exit code says whether all were. */
+function plant(name: string, seed: number, json: boolean): number {
+  const bugs = plantedBugs.filter((bug) => name === 'all' || bug.name.includes(name));
+  let missed = bugs.length === 0 ? 1 : 0;
+  for (const bug of bugs) {
+    const hunt = huntPlantedBug(bug, seed);
+    if (hunt.caughtBy === undefined) missed += 1;
+    const { caughtBy = 'nothing', finding, seconds } = hunt;
+    console.log(json ? JSON.stringify(hunt) : `${hunt.bug}: ${caughtBy}, ${seconds} s  ${finding}`);
+  }
+  return missed === 0 ? 0 : 1;
 }
 
 function count(text: string | undefined): number | undefined {
