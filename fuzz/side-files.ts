@@ -126,6 +126,7 @@ function metadataAgain(bytes: Uint8Array): Uint8Array | 'invalid' {
 function drawSeal(prng: Prng): Uint8Array {
   const baseOffset = prng.integer(2 ** 40);
   const maxTimestamp = prng.integer(2 ** 45) - 1;
+  const runningMaxBefore = prng.integer(2 ** 45) - 1;
   return encodeSeal({
     logId: drawId(prng),
     baseOffset,
@@ -134,7 +135,8 @@ function drawSeal(prng: Prng): Uint8Array {
     batches: prng.integer(1000),
     records: prng.integer(1000),
     maxTimestamp,
-    runningMaxTimestamp: maxTimestamp + prng.integer(1000),
+    runningMaxTimestamp: Math.max(maxTimestamp, runningMaxBefore),
+    runningMaxBefore,
     firstAppendMs: prng.integer(2 ** 45),
     headersCrc: prng.integer(2 ** 32),
     hasGaps: prng.boolean(),

@@ -25,6 +25,7 @@ const seal: Seal = {
   records: 10,
   maxTimestamp: 5,
   runningMaxTimestamp: 6,
+  runningMaxBefore: 6,
   firstAppendMs: 7,
   headersCrc: 8,
   hasGaps: false,

@@ -4,7 +4,9 @@
  *
  * The rule is Kafka's: before a batch is added, an entry for it is made when more than
  * `intervalBytes` have gone by since the batch of the last entry. The largest timestamp gets its
- * entry in the time index at the same moment, and once more when the segment is sealed.
+ * entry in the time index at the same moment, and once more when the segment is sealed. Beyond
+ * Kafka's rule the first batch with a time gets one too, so that what lies behind it is found
+ * without reading it.
  */
 
 import { assert } from '../base/assert.js';
@@ -59,12 +61,13 @@ export class SegmentIndexer {
       this.#maxTimestamp = maxTimestamp;
       this.#maxTimestampRelative = relativeLast;
     }
-    if (this.#bytesSinceEntry > this.#intervalBytes) {
+    const isDue = this.#bytesSinceEntry > this.#intervalBytes;
+    if (isDue) {
       this.offsets.append(relativeLast, position);
-      if (this.#maxTimestampRelative >= 0) {
-        this.times.appendIfLarger(this.#maxTimestamp, this.#maxTimestampRelative);
-      }
       this.#bytesSinceEntry = 0;
+    }
+    if ((isDue || this.times.count === 0) && this.#maxTimestampRelative >= 0) {
+      this.times.appendIfLarger(this.#maxTimestamp, this.#maxTimestampRelative);
     }
     this.#bytesSinceEntry += bytes;
   }

@@ -416,8 +416,8 @@ export class Appender implements WriterClient {
   #planRoll(reason: string): Roll {
     const core = this.#core;
     const sealed = core.segments.active;
-    const files = sealed.toSealedFiles(core.logId, core.epochs, core.runningMaxTimestamp);
-    core.runningMaxTimestamp = sealed.seal?.runningMaxTimestamp ?? core.runningMaxTimestamp;
+    const files = sealed.toSealedFiles(core.logId, core.epochs, core.runningMaxBefore);
+    core.runningMaxBefore = sealed.seal?.runningMaxTimestamp ?? core.runningMaxBefore;
     const baseOffset = sealed.active().totals.nextOffset;
     const next = Segment.createActive(core.directory, baseOffset, core.config.indexIntervalBytes);
     const file = core.writer.newFile();

@@ -30,8 +30,8 @@ export interface LogCore {
   readonly offsets: LogOffsets;
   config: LogConfig;
   epochs: Epochs;
-  /** Largest timestamp in all segments before the active one. */
-  runningMaxTimestamp: number;
+  /** No record before the active segment is newer; -1 when none of them has a time. */
+  runningMaxBefore: number;
   isEverCompacted: boolean;
   readonly aborted: AbortedTransactions;
   /** Where the oldest transaction that is still open starts; undefined when none is. */

@@ -59,7 +59,8 @@ export interface LoadedLog {
   readonly watermark: WatermarkVerdict;
   readonly isEverCompacted: boolean;
   readonly wasClean: boolean;
-  readonly runningMaxTimestamp: number;
+  /** Largest timestamp in all segments before the active one, -1 without. */
+  readonly runningMaxBefore: number;
   readonly aborted: readonly AbortedTransaction[];
   /** Start of the oldest open transaction, if there is one. */
   readonly firstOpenOffset: number | undefined;
@@ -195,7 +196,7 @@ async function loadActive(
         epochs,
         // An epoch was raised and nothing written: what the raise left behind is made durable.
         wasClean: epochsCrc(epochs.encode()) === mark.epochsCrc,
-        runningMaxTimestamp: active.seal.runningMaxTimestamp,
+        runningMaxBefore: active.seal.runningMaxBefore,
         activeBytes: mark.position,
         rewriteFrom: mark.position,
       };
@@ -204,8 +205,7 @@ async function loadActive(
   const hasGaps = common.isEverCompacted;
   const rebuilt = await rebuildSegment(ownContext, folder.directory, baseOffset, hasGaps);
   const judged = await judgeActive(context, rebuilt);
-  const { totals, indexer } = rebuilt.segment.active();
-  const runningMaxTimestamp = await runningMaxBefore(context, baseOffset);
+  const { totals } = rebuilt.segment.active();
   rebuilt.segment.firstAppendMs = totals.bytes === 0 ? 0 : await modifiedMs(context, rebuilt);
   return {
     ...common,
@@ -215,7 +215,7 @@ async function loadActive(
     epochs: epochs ?? (await rebuildEpochs(context, rebuilt)),
     // Files that do not agree with a clean mark come from a stop in the middle of something.
     wasClean: false,
-    runningMaxTimestamp: Math.max(runningMaxTimestamp, indexer.maxTimestamp),
+    runningMaxBefore: await runningMaxBefore(context, baseOffset),
     activeBytes: totals.bytes,
     rewriteFrom: Math.min(markPosition(context, baseOffset), totals.bytes),
   };
@@ -379,7 +379,8 @@ async function loadForeign(context: LoadContext): Promise<LoadedLog> {
   const segments: Segment[] = [];
   const epochs = new Epochs();
   let damage: LogDamage | undefined;
-  let runningMaxTimestamp = -1;
+  let runningMax = -1;
+  let runningMaxBefore = -1;
   const tracker = new TransactionTracker();
   const plain = segmentContext(context, undefined);
   for (const { baseOffset } of folder.segments) {
@@ -389,7 +390,8 @@ async function loadForeign(context: LoadContext): Promise<LoadedLog> {
     for (const { epoch, startOffset } of rebuilt.epochStarts) {
       if (epoch > epochs.current) epochs.start(epoch, startOffset);
     }
-    runningMaxTimestamp = Math.max(runningMaxTimestamp, indexer.maxTimestamp);
+    runningMaxBefore = runningMax;
+    runningMax = Math.max(runningMax, indexer.maxTimestamp);
     if (rebuilt.invalid !== undefined) {
       const { position, nextOffset, reason, expected, actual } = rebuilt.invalid;
       damage ??= {
@@ -422,7 +424,7 @@ async function loadForeign(context: LoadContext): Promise<LoadedLog> {
     aborted: tracker.aborted,
     firstOpenOffset: tracker.firstOpenOffset,
     wasClean: false,
-    runningMaxTimestamp,
+    runningMaxBefore,
     activeBytes: totals.bytes,
     rewriteFrom: 0,
     tornTail: undefined,

@@ -64,7 +64,7 @@ export async function openForReading(
     offsets: new LogOffsets(loaded.startOffset, Math.max(end, loaded.startOffset)),
     config: loaded.config,
     epochs: loaded.epochs,
-    runningMaxTimestamp: loaded.runningMaxTimestamp,
+    runningMaxBefore: loaded.runningMaxBefore,
     isEverCompacted: loaded.isEverCompacted,
     aborted: new AbortedTransactions(loaded.aborted),
     firstOpenOffset: loaded.firstOpenOffset,
@@ -194,6 +194,8 @@ class WatermarkPoller {
       active.totals = undefined;
       active.indexer = undefined;
       active.seal = undefined;
+      // Its seal says; until somebody reads that, any time may lie before the new active segment.
+      this.#core.runningMaxBefore = Number.POSITIVE_INFINITY;
       const segment = new Segment(directory, baseOffset);
       segment.hasGaps = isEverCompacted;
       segments.append(segment);

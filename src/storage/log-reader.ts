@@ -51,7 +51,7 @@ export interface ReaderOptions {
 }
 
 const FIRST_READ_BYTES = 8 * 1024;
-const READ_BYTES_MAX = 1024 * 1024;
+const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** What lies behind the last index entry is read at once when it is no more than this. */
 const LAST_READ_BYTES = 128 * 1024;
 const READ_GROWTH = 4;

@@ -5,7 +5,7 @@
 import { createError } from '../base/errors.js';
 import { damageError } from './log-damage.js';
 import type { ReadStart } from './log-reader.js';
-import { locateTimestamp } from './read-locate.js';
+import { locateTimestamp } from './read-locate-time.js';
 import type { Durability, ReadSource } from './read-source.js';
 
 /** The first record, the end, an offset, or the first record at or after a time (ms since 1970). */

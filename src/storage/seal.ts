@@ -27,7 +27,8 @@ const BATCHES_POSITION = LOG_BYTES_POSITION + 8;
 const RECORDS_POSITION = BATCHES_POSITION + 8;
 const MAX_TIMESTAMP_POSITION = RECORDS_POSITION + 8;
 const RUNNING_MAX_POSITION = MAX_TIMESTAMP_POSITION + 8;
-const FIRST_APPEND_POSITION = RUNNING_MAX_POSITION + 8;
+const RUNNING_MAX_BEFORE_POSITION = RUNNING_MAX_POSITION + 8;
+const FIRST_APPEND_POSITION = RUNNING_MAX_BEFORE_POSITION + 8;
 const HEADERS_CRC_POSITION = FIRST_APPEND_POSITION + 8;
 const FLAGS_POSITION = HEADERS_CRC_POSITION + 4;
 const INDEX_BYTES_POSITION = FLAGS_POSITION + 4;
@@ -49,6 +50,7 @@ export const sealLayout: readonly number[] = [
   RECORDS_POSITION,
   MAX_TIMESTAMP_POSITION,
   RUNNING_MAX_POSITION,
+  RUNNING_MAX_BEFORE_POSITION,
   FIRST_APPEND_POSITION,
   HEADERS_CRC_POSITION,
   FLAGS_POSITION,
@@ -83,6 +85,8 @@ export interface Seal {
   readonly maxTimestamp: number;
   /** Largest timestamp in this and all earlier segments when it was sealed. */
   readonly runningMaxTimestamp: number;
+  /** The same of all earlier segments alone, -1 without: who has one seal need not ask for two. */
+  readonly runningMaxBefore: number;
   /** Wall clock of its first append, milliseconds since 1970; 0 when that is not known. */
   readonly firstAppendMs: number;
   /** CRC-32C over the headers of its batches, in file order. */
@@ -111,6 +115,7 @@ export function encodeSeal(seal: Seal): Uint8Array {
   writeInt64(bytes, RECORDS_POSITION, seal.records);
   writeInt64(bytes, MAX_TIMESTAMP_POSITION, seal.maxTimestamp);
   writeInt64(bytes, RUNNING_MAX_POSITION, seal.runningMaxTimestamp);
+  writeInt64(bytes, RUNNING_MAX_BEFORE_POSITION, seal.runningMaxBefore);
   writeInt64(bytes, FIRST_APPEND_POSITION, seal.firstAppendMs);
   writeUint32(bytes, HEADERS_CRC_POSITION, seal.headersCrc);
   writeUint32(bytes, FLAGS_POSITION, seal.hasGaps ? FLAG_HAS_GAPS : 0);
@@ -152,6 +157,7 @@ export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
     records: readInt64(bytes, RECORDS_POSITION),
     maxTimestamp: readInt64(bytes, MAX_TIMESTAMP_POSITION),
     runningMaxTimestamp: readInt64(bytes, RUNNING_MAX_POSITION),
+    runningMaxBefore: readInt64(bytes, RUNNING_MAX_BEFORE_POSITION),
     firstAppendMs: readInt64(bytes, FIRST_APPEND_POSITION),
     headersCrc: readUint32(bytes, HEADERS_CRC_POSITION),
     hasGaps: (flags & FLAG_HAS_GAPS) !== 0,
@@ -167,7 +173,7 @@ export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
 /** A checksum that fits does not make numbers of fields that hold none: those are NaN. */
 function isSound(seal: Seal): boolean {
   const { baseOffset, nextOffset, logBytes, batches, records } = seal;
-  const { maxTimestamp, runningMaxTimestamp, firstAppendMs, epochs } = seal;
+  const { maxTimestamp, runningMaxTimestamp, runningMaxBefore, firstAppendMs, epochs } = seal;
   return (
     baseOffset >= 0 &&
     nextOffset >= baseOffset &&
@@ -175,7 +181,8 @@ function isSound(seal: Seal): boolean {
     batches >= 0 &&
     records >= 0 &&
     maxTimestamp >= -1 &&
-    runningMaxTimestamp >= maxTimestamp &&
+    runningMaxBefore >= -1 &&
+    runningMaxTimestamp === Math.max(runningMaxBefore, maxTimestamp) &&
     firstAppendMs >= 0 &&
     epochs.every(({ startOffset }) => startOffset >= 0)
   );

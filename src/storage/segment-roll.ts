@@ -78,6 +78,6 @@ export function sealSteps(segment: Segment, files: SealedFiles): readonly Writer
 /** The steps that seal the active segment at a clean close; its data is durable already. */
 export function closeSteps(core: WritableLogCore): readonly WriterStep[] {
   const { active } = core.segments;
-  const files = active.toSealedFiles(core.logId, core.epochs, core.runningMaxTimestamp);
+  const files = active.toSealedFiles(core.logId, core.epochs, core.runningMaxBefore);
   return [...sealSteps(active, files), { kind: 'syncDirectory', path: core.directory }];
 }

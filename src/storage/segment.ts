@@ -122,7 +122,7 @@ export class Segment {
   }
 
   /** The files that seal what the segment holds now. */
-  toSealedFiles(logId: string, epochs: Epochs, runningMaxTimestamp: number): SealedFiles {
+  toSealedFiles(logId: string, epochs: Epochs, runningMaxBefore: number): SealedFiles {
     const { totals, indexer } = this.active();
     indexer.seal();
     const offsetIndex = indexer.offsets.encode();
@@ -135,7 +135,8 @@ export class Segment {
       batches: totals.batches,
       records: totals.records,
       maxTimestamp: indexer.maxTimestamp,
-      runningMaxTimestamp: Math.max(runningMaxTimestamp, indexer.maxTimestamp),
+      runningMaxTimestamp: Math.max(runningMaxBefore, indexer.maxTimestamp),
+      runningMaxBefore,
       firstAppendMs: this.firstAppendMs,
       headersCrc: totals.headersCrc,
       hasGaps: this.hasGaps,

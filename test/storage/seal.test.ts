@@ -13,6 +13,7 @@ const seal: Seal = {
   records: 150,
   maxTimestamp: 5000,
   runningMaxTimestamp: 6000,
+  runningMaxBefore: 6000,
   firstAppendMs: 4000,
   headersCrc: 0xdeadbeef,
   hasGaps: true,
