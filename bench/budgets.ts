@@ -12,8 +12,8 @@ interface Budget {
   /** Narrow the rows; absent means all rows of the case. */
   readonly valueBytes?: number;
   readonly callers?: number;
-  /** The number that is bounded: the ratio to raw, or our own number in the row's unit. */
-  readonly of: 'ratio' | 'ours';
+  /** What is bounded: the ratio to raw, our own number in the row's unit, or ours less raw. */
+  readonly of: 'ratio' | 'ours' | 'excess';
   readonly atLeast?: number;
   readonly atMost?: number;
 }
@@ -39,6 +39,15 @@ export const budgets: readonly Budget[] = [
   { case: 'read-random-time-warm-bytes', of: 'ours', atMost: 8192 },
   { case: 'open-clean', of: 'ours', atMost: 50 },
   { case: 'open-crashed', of: 'ours', atLeast: 1e9 },
+  { case: 'open-segments-1000', of: 'ours', atMost: 50 },
+  { case: 'open-segments-1000-indexes', of: 'ours', atMost: 2 },
+  { case: 'open-segments-10000-indexes', of: 'ours', atMost: 2 },
+  { case: 'open-segments-crashed-indexes', of: 'ours', atMost: 2 },
+  { case: 'compaction', of: 'ours', atLeast: 200e6 },
+  { case: 'compaction-interference-other-log-p99', of: 'ratio', atMost: 1.5 },
+  { case: 'compaction-interference-same-log-p99', of: 'ratio', atMost: 1.5 },
+  { case: 'compaction-interference-other-log-loop', of: 'excess', atMost: 2 },
+  { case: 'compaction-interference-same-log-loop', of: 'excess', atMost: 2 },
 ];
 
 export interface Verdict {
@@ -46,11 +55,13 @@ export interface Verdict {
   readonly met: boolean;
 }
 
+interface Spread {
+  readonly low: number;
+  readonly high: number;
+}
+
 /** What the table says about a row; `spread` is the interval of our own number. */
-export function judge(
-  row: Row,
-  spread: { readonly low: number; readonly high: number },
-): Verdict | undefined {
+export function judge(row: Row, spread: Spread): Verdict | undefined {
   const budget = budgets.find(
     (candidate) =>
       candidate.case === row.case &&
@@ -58,11 +69,16 @@ export function judge(
       (candidate.callers ?? row.callers) === row.callers,
   );
   if (budget === undefined) return undefined;
-  const { low, high } = budget.of === 'ratio' ? row : spread;
+  const { low, high } = boundedBy(budget.of, row, spread);
   const { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = budget;
   const isLower = budget.atLeast !== undefined;
   return {
     budget: `${budget.of} ${isLower ? '>=' : '<='} ${isLower ? atLeast : atMost}`,
     met: high >= atLeast && low <= atMost,
   };
+}
+
+function boundedBy(of: Budget['of'], row: Row, spread: Spread): Spread {
+  if (of === 'ratio') return row;
+  return of === 'ours' ? spread : { low: spread.low - row.raw, high: spread.high - row.raw };
 }

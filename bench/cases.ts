@@ -6,6 +6,8 @@ import { appendCallers } from './append-callers.js';
 import { appendDurable, appendWritten } from './append-load.js';
 import { appendLone, appendLoneBusy, poolEnvironment } from './append-lone.js';
 import type { CaseContext } from './case-context.js';
+import { compaction } from './compaction.js';
+import { compactionInterference } from './compaction-interference.js';
 import { manyLogs } from './many-logs.js';
 import { openClean } from './open-clean.js';
 import { openCrashed } from './open-crashed.js';
@@ -31,6 +33,8 @@ export const cases: readonly Case[] = [
   { name: 'open-clean', run: openClean },
   { name: 'open-crashed', run: openCrashed },
   { name: 'many-logs', run: manyLogs },
+  { name: 'compaction', run: compaction },
+  { name: 'compaction-interference', run: compactionInterference },
 ];
 
 /** The cases of these names; a name also means those that it begins, such as `append-lone-busy`. */

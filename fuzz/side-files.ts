@@ -161,6 +161,9 @@ function drawLogJson(prng: Prng): Uint8Array {
   const given = {
     segmentBytes: 4096 + prng.integer(1_000_000),
     indexIntervalBytes: prng.integer(10_000),
+    cleanup: prng.pick(['delete', 'compact,delete'] as const),
+    retentionMs: prng.pick([1 + prng.integer(2 ** 40), 'unlimited'] as const),
+    protectedGroups: Array.from({ length: prng.integer(4) }, (_, index) => `group ${index}`),
   };
   const options = rememberedOf(resolveLogOptions(given, 'fuzz'));
   return encodeLogJson({ logId: drawId(prng), createdMs: prng.integer(2 ** 45), options });

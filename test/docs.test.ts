@@ -7,8 +7,11 @@ import * as index from '../src/index/index-format.js';
 import { BatchBuilder } from '../src/storage/batch-encoder.js';
 import * as batch from '../src/storage/batch-format.js';
 import { CRC_POSITION } from '../src/storage/batch-format.js';
+import { swapProtocol } from '../src/storage/compaction-swap.js';
+import { firstRememberedOptions, rememberedOptions } from '../src/storage/log-config.js';
 import { recoveryTable } from '../src/storage/recovery-verdict.js';
 import { SEAL_FIXED_BYTES, sealLayout } from '../src/storage/seal.js';
+import { sideFileTable } from '../src/storage/swap-recovery.js';
 import { TXN_ENTRY_BYTES, txnIndexLayout } from '../src/storage/transactions.js';
 import { WATERMARK_BYTES, watermarkLayout } from '../src/storage/watermark.js';
 
@@ -72,6 +75,17 @@ test('docs: the recovery table of FORMAT.md has a row per verdict', () => {
   assert.deepEqual(verdicts, kinds);
 });
 
+test('docs: log.json holds the options that FORMAT.md lists, in that order', () => {
+  const listed = (version: number): string[] => {
+    const row = format
+      .split('\n')
+      .find((line) => line.startsWith(`| ${version} | `) && /`/.test(line));
+    return [...(row ?? '').matchAll(/`(\w+)`/g)].map((match) => match[1] ?? '');
+  };
+  assert.deepEqual(listed(1), firstRememberedOptions);
+  assert.deepEqual([...listed(1), ...listed(2)], rememberedOptions);
+});
+
 test('docs: the example batch of FORMAT.md is what the encoder writes', () => {
   const memory = Buffer.alloc(128);
   const builder = new BatchBuilder();
@@ -82,6 +96,41 @@ test('docs: the example batch of FORMAT.md is what the encoder writes', () => {
   const crc = bytes.subarray(CRC_POSITION, CRC_POSITION + 4).toString('hex');
   assert.equal(lines.replace('<crc 4>', crc).replace(/\s/g, ''), bytes.toString('hex'));
 });
+
+test('docs: replacing segments goes by the phases and the table of FORMAT.md', () => {
+  const rows = rowsOf('| phase | what holds once it is synced |');
+  assert.deepEqual(
+    rows,
+    swapProtocol.map(({ name, holds }) => [name, holds]),
+  );
+  const word = (fact: boolean | undefined): string => (fact === undefined ? 'any' : yesNo(fact));
+  assert.deepEqual(
+    rowsOf('| `X.log.swap` | `X.log` |'),
+    sideFileTable.map(({ when, current }) => [
+      word(when.isCommitted),
+      word(when.hasOldLog),
+      word(when.hasSwap),
+      word(when.hasCleaned),
+      current,
+    ]),
+  );
+});
+
+function yesNo(fact: boolean): string {
+  return fact ? 'yes' : 'no';
+}
+
+/** The cells below the header that begins like this. */
+function rowsOf(header: string): string[][] {
+  const start = format.indexOf(header);
+  assert.notEqual(start, -1, `FORMAT.md has the table ${header}`);
+  const lines = format.slice(start).split('\n').slice(2);
+  const end = lines.findIndex((line) => !line.startsWith('|'));
+  return lines.slice(0, end).map((line) => {
+    const cells = line.split('|').map((cell) => cell.trim());
+    return cells.slice(1, -1);
+  });
+}
 
 interface Row {
   readonly position: number;

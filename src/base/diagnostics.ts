@@ -75,6 +75,47 @@ export interface LogSlowFlush extends LogEvent {
   readonly thresholdMs: number;
 }
 
+/** A pass of the cleaner removed something. */
+export interface LogCleaned extends LogEvent {
+  /** Of the segments that were replaced, and of what replaced them. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  /** Records without a key that were dropped: a compacted log cannot keep them. */
+  readonly keylessRecords: number;
+  readonly durationMs: number;
+}
+
+export interface LogCleanFailed extends LogEvent {
+  readonly cause: unknown;
+  /** How many passes have failed in a row. */
+  readonly count: number;
+  /** How long the next one is put off. */
+  readonly delayMs: number;
+  readonly durationMs: number;
+}
+
+export interface LogRetained extends LogEvent {
+  readonly startOffset: number;
+  /** What was given back; readers may hold the files for a while. */
+  readonly segments: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+}
+
+export interface LogRetentionFailed extends LogEvent {
+  /** It is tried again with the next check. */
+  readonly cause: unknown;
+}
+
+/** The wall clock jumped; retention goes by a time that a jump does not carry away. */
+export interface LogClockJumped extends LogEvent {
+  readonly kind: 'doubted' | 'believed' | 'went-back';
+  /** How far the wall clock is ahead of the time that was believed, milliseconds. */
+  readonly jumpMs: number;
+}
+
 /** A channel that takes one type of payload. */
 export class DiagnosticsChannel<Payload extends object> {
   readonly name: string;
@@ -105,4 +146,9 @@ export const logDiagnostics = Object.freeze({
   poison: new DiagnosticsChannel<LogPoisoned>('millrace:log:poison'),
   damage: new DiagnosticsChannel<LogDamaged>('millrace:log:damage'),
   slowFlush: new DiagnosticsChannel<LogSlowFlush>('millrace:log:slow-flush'),
+  retain: new DiagnosticsChannel<LogRetained>('millrace:log:retain'),
+  retainFailed: new DiagnosticsChannel<LogRetentionFailed>('millrace:log:retain-failed'),
+  clockJump: new DiagnosticsChannel<LogClockJumped>('millrace:log:clock-jump'),
+  clean: new DiagnosticsChannel<LogCleaned>('millrace:log:clean'),
+  cleanFailed: new DiagnosticsChannel<LogCleanFailed>('millrace:log:clean-failed'),
 });

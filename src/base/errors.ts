@@ -23,6 +23,7 @@ export const errorTable = {
   OPTION_INVALID: { retryable: false, summary: 'the option has an invalid value' },
   OPTION_CONFLICT: { retryable: false, summary: 'the option differs from what the log remembers' },
   RECORD_INVALID: { retryable: false, summary: 'the record is not valid' },
+  KEY_REQUIRED: { retryable: false, summary: 'a compacted log takes records with a key only' },
   RECORD_TOO_LARGE: { retryable: false, summary: 'the record exceeds the limit' },
   BATCH_TOO_LARGE: { retryable: false, summary: 'the batch exceeds the limit' },
   OFFSET_OUT_OF_RANGE: { retryable: false, summary: 'the offset is outside the log' },
@@ -44,6 +45,7 @@ export const errorTable = {
   TOO_MANY_OPEN_FILES: { retryable: true, summary: 'the limit of open files is reached' },
   IO_FAILED: { retryable: false, summary: 'an operating system call failed' },
   HOLDER_FAILED: { retryable: true, summary: 'the holder of the log did not answer' },
+  CLEANER_FAILED: { retryable: true, summary: 'the cleaning was ended before it was done' },
   REPAIR_REFUSED: { retryable: false, summary: 'the repair would lose records' },
 } as const satisfies Record<string, ErrorEntry>;
 

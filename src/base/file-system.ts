@@ -46,13 +46,16 @@ export interface FileSystem {
 /** A descriptor of the blocking half; meaningless elsewhere. */
 export type FileDescriptor = number;
 
+/**
+ * `create` makes a file when it is absent, `exclusive` fails with `EEXIST` when it is there,
+ * `existing` fails with `ENOENT` when it is not: these three read and write. `reading` is like
+ * `existing`, and the descriptor refuses to change the file.
+ */
+export type OpenMode = 'create' | 'exclusive' | 'existing' | 'reading';
+
 export interface BlockingFileSystem {
-  /**
-   * Opens a file for reading and writing. `create` makes it when it is absent, `exclusive` fails
-   * with `EEXIST` when it is there, `existing` fails with `ENOENT` when it is not. New files get
-   * mode 0600.
-   */
-  open(path: string, mode: 'create' | 'exclusive' | 'existing'): FileDescriptor;
+  /** Opens a regular file; a symbolic link is refused (`ELOOP`). New files get mode 0600. */
+  open(path: string, mode: OpenMode): FileDescriptor;
   /** Writes at `position`; returns how many bytes were taken, which may be fewer than `count`. */
   write(
     file: FileDescriptor,
@@ -69,6 +72,8 @@ export interface BlockingFileSystem {
     count: number,
     position: number,
   ): number;
+  /** The size of the file now, in bytes. */
+  size(file: FileDescriptor): number;
   /** Makes data and size durable (fdatasync). A failure means the content is unknown. */
   datasync(file: FileDescriptor): void;
   truncate(file: FileDescriptor, bytes: number): void;

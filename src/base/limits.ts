@@ -47,6 +47,13 @@ export const limits = Object.freeze({
   holderFrameBytesMax: 8 * MIB,
   /** Connections that the holder serves at once. */
   holderConnectionsMax: 16,
+  /** Adjacent segments that one cleaning makes into one. */
+  compactionGroupSegments: 64,
+  /** Groups that a log can protect from retention, and bytes of a group's name. */
+  protectedGroupsMax: 64,
+  groupNameBytesMax: 249,
+  /** Groups whose offsets a log notes. */
+  reportingGroupsMax: 10_000,
   /** How long the second watermark slot may lag behind the first, in milliseconds. */
   watermarkLagMs: 50,
 });

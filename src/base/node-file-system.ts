@@ -24,6 +24,7 @@ import type {
   FileDescriptor,
   FileFacts,
   FileSystem,
+  OpenMode,
   ReadableFile,
 } from './file-system.js';
 
@@ -216,7 +217,7 @@ function errnoError(code: string, call: string, path: string): Error {
 /** The writing half; holds no state, so a thread may make as many as it likes. */
 export function createNodeBlockingFileSystem(): BlockingFileSystem {
   return {
-    open: openForWriting,
+    open: openBlocking,
     write(file, source, start, count, position) {
       assert(position >= 0, positionMessage);
       return fs.writeSync(file, source, start, count, position);
@@ -225,6 +226,7 @@ export function createNodeBlockingFileSystem(): BlockingFileSystem {
       assert(position >= 0, positionMessage);
       return fs.readSync(file, target, start, count, position);
     },
+    size: (file) => fs.fstatSync(file).size,
     datasync: (file) => fs.fdatasyncSync(file),
     truncate(file, bytes) {
       assert(Number.isSafeInteger(bytes) && bytes >= 0, 'a file has a whole size of 0 or more');
@@ -238,13 +240,14 @@ export function createNodeBlockingFileSystem(): BlockingFileSystem {
   };
 }
 
-function openForWriting(path: string, mode: 'create' | 'exclusive' | 'existing'): FileDescriptor {
+function openBlocking(path: string, mode: OpenMode): FileDescriptor {
   if (mode === 'exclusive') return makeFile(path);
-  if (mode === 'existing') return openExisting(path);
+  if (mode === 'existing') return openExisting(path, flagsWrite);
+  if (mode === 'reading') return openExisting(path, flagsRead);
   for (let attempt = 1; ; attempt += 1) {
     const isLast = attempt === createAttemptsMax;
     try {
-      return openExisting(path);
+      return openExisting(path, flagsWrite);
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT' || isLast) throw error;
     }
@@ -256,8 +259,8 @@ function openForWriting(path: string, mode: 'create' | 'exclusive' | 'existing')
   }
 }
 
-function openExisting(path: string): FileDescriptor {
-  const descriptor = fs.openSync(path, flagsWrite);
+function openExisting(path: string, flags: number): FileDescriptor {
+  const descriptor = fs.openSync(path, flags);
   return checkedOrClosed(descriptor, () => requireRegularFile(fs.fstatSync(descriptor), path));
 }
 

@@ -17,6 +17,37 @@ export interface IntegerOption {
   readonly doc: string;
 }
 
+/** A whole number, or the word `'unlimited'`, which JSON and a command line can carry. */
+export interface LimitOption {
+  readonly unit: string;
+  readonly isLimit: true;
+  readonly default: number | Unlimited;
+  readonly min: number;
+  readonly max: number;
+  readonly doc: string;
+}
+
+export type Unlimited = 'unlimited';
+
+/** A number with a fraction. */
+export interface FractionOption {
+  readonly unit: string;
+  readonly isFraction: true;
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly doc: string;
+}
+
+/** A list of different names. Their order means nothing: the resolved list is sorted. */
+export interface NamesOption {
+  readonly default: readonly string[];
+  readonly namesMax: number;
+  /** Bound of one name, in UTF-8 bytes; none is empty. */
+  readonly nameBytesMax: number;
+  readonly doc: string;
+}
+
 export interface BooleanOption {
   readonly default: boolean;
   readonly doc: string;
@@ -35,16 +66,27 @@ export interface StringOption {
   readonly doc: string;
 }
 
-export type OptionEntry = IntegerOption | BooleanOption | ChoiceOption | StringOption;
+export type OptionEntry =
+  | IntegerOption
+  | LimitOption
+  | FractionOption
+  | NamesOption
+  | BooleanOption
+  | ChoiceOption
+  | StringOption;
 export type OptionTable = Readonly<Record<string, OptionEntry>>;
 
 export type OptionValue<Entry extends OptionEntry> = Entry extends ChoiceOption
   ? Entry['values'][number]
-  : Entry extends IntegerOption
-    ? number
-    : Entry extends BooleanOption
-      ? boolean
-      : string;
+  : Entry extends LimitOption
+    ? number | Unlimited
+    : Entry extends NamesOption
+      ? readonly string[]
+      : Entry extends IntegerOption
+        ? number
+        : Entry extends BooleanOption
+          ? boolean
+          : string;
 
 /** What a caller may give: any of the options; undefined means the default. */
 export type GivenOptions<Table extends OptionTable> = {
@@ -84,11 +126,33 @@ export function resolveOptions<Table extends OptionTable>(
   const resolved: Record<string, unknown> = {};
   for (const [name, entry] of Object.entries(table)) {
     const found = named.get(name);
-    const value = found === undefined ? entry.default : found;
+    const value = takeOver(entry, found === undefined ? entry.default : found);
     if (!accepts(entry, value)) throw invalidOption(name, expected(entry), value, where);
     resolved[name] = value;
   }
   return Object.freeze(resolved) as ResolvedOptions<Table>;
+}
+
+/** `resolveOptions` for values of unknown types, as a file or a socket gives them. */
+export function resolveForeign<Table extends OptionTable>(
+  table: Table,
+  given: unknown,
+  where: string,
+): ResolvedOptions<Table> {
+  return resolveOptions(table, given as GivenOptions<Table>, where);
+}
+
+/** A limit as a number to compare with. */
+export function limitOf(limit: number | Unlimited): number {
+  return limit === 'unlimited' ? Number.POSITIVE_INFINITY : limit;
+}
+
+/** A list becomes ours, so that it cannot change behind the check; all else is a plain value. */
+function takeOver(entry: OptionEntry, value: unknown): unknown {
+  if (!('namesMax' in entry) || !Array.isArray(value) || value.length > entry.namesMax) {
+    return value;
+  }
+  return Object.freeze([...value].sort());
 }
 
 function ownProperties(given: unknown, where: string): Map<string, unknown> {
@@ -102,7 +166,14 @@ function ownProperties(given: unknown, where: string): Map<string, unknown> {
 function accepts(entry: OptionEntry, value: unknown): boolean {
   if ('values' in entry) return typeof value === 'string' && entry.values.includes(value);
   if ('min' in entry) {
-    return Number.isSafeInteger(value) && Number(value) >= entry.min && Number(value) <= entry.max;
+    if ('isLimit' in entry && value === 'unlimited') return true;
+    const isNumber = 'isFraction' in entry ? Number.isFinite(value) : Number.isSafeInteger(value);
+    return isNumber && Number(value) >= entry.min && Number(value) <= entry.max;
+  }
+  if ('namesMax' in entry) {
+    if (!Array.isArray(value) || value.length > entry.namesMax) return false;
+    if (new Set(value).size !== value.length) return false;
+    return value.every((name) => isName(name, entry.nameBytesMax));
   }
   if ('bytesMax' in entry) {
     return typeof value === 'string' && Buffer.byteLength(value) <= entry.bytesMax;
@@ -110,9 +181,22 @@ function accepts(entry: OptionEntry, value: unknown): boolean {
   return typeof value === 'boolean';
 }
 
+/** Whether this is a text of one to `bytesMax` UTF-8 bytes. */
+export function isName(name: unknown, bytesMax: number): name is string {
+  return typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= bytesMax;
+}
+
 function expected(entry: OptionEntry): string {
   if ('values' in entry) return `one of ${entry.values.join(', ')}`;
-  if ('min' in entry) return `a whole number from ${entry.min} to ${entry.max} (${entry.unit})`;
+  if ('min' in entry) {
+    const kind = 'isFraction' in entry ? 'a number' : 'a whole number';
+    const range = `${kind} from ${entry.min} to ${entry.max} (${entry.unit})`;
+    return 'isLimit' in entry ? `${range}, or 'unlimited'` : range;
+  }
+  if ('namesMax' in entry) {
+    const { namesMax, nameBytesMax } = entry;
+    return `a list of at most ${namesMax} different names of at most ${nameBytesMax} bytes`;
+  }
   if ('bytesMax' in entry) return `a string of at most ${entry.bytesMax} bytes`;
   return 'true or false';
 }

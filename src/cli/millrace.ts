@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
 import { nodeLockFileSystem } from '../base/node-file-system.js';
+import { Log } from '../main.js';
 import { appendCommand } from './append-command.js';
 import {
   type Command,
@@ -19,15 +20,21 @@ import {
   EXIT_USAGE,
   parseCommand,
 } from './command.js';
+import { makeCompactCommand } from './compact-command.js';
 import { dumpCommand } from './dump-command.js';
+import type { OpenLog } from './maintained-log.js';
 import { Output, ReaderGone } from './output.js';
 import { readCommand } from './read-command.js';
 import { repairCommand } from './repair-command.js';
+import { makeRetainCommand } from './retain-command.js';
+import { makeStatsCommand } from './stats-command.js';
 import { StopSignals } from './stop-signals.js';
 import { UsageError } from './usage-error.js';
 import { verifyCommand } from './verify-command.js';
 
 const MANIFEST_BYTES_MAX = 64 * 1024;
+
+const openLog: OpenLog = (directory, options) => Log.open(directory, options);
 
 const commands: readonly Command[] = [
   appendCommand,
@@ -35,6 +42,9 @@ const commands: readonly Command[] = [
   dumpCommand,
   verifyCommand,
   repairCommand,
+  makeStatsCommand(openLog),
+  makeCompactCommand(openLog),
+  makeRetainCommand(openLog),
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -21,5 +21,8 @@ export const TIME_ENTRY_BYTES = TIME_ENTRY_RELATIVE + 4;
 /** The largest relative offset and position that an entry can hold. */
 export const ENTRY_VALUE_MAX = 2 ** 31 - 1;
 
+/** An index interval by which every batch has an entry; Kafka's rule passes over the first one. */
+export const INDEX_EVERY_BATCH = -1;
+
 assert(OFFSET_ENTRY_BYTES === 8, 'an offset entry is eight bytes');
 assert(TIME_ENTRY_BYTES === 12, 'a time entry is twelve bytes');

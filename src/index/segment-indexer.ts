@@ -10,6 +10,7 @@
  */
 
 import { assert } from '../base/assert.js';
+import { INDEX_EVERY_BATCH } from './index-format.js';
 import { OffsetIndex } from './offset-index.js';
 import { TimeIndex } from './time-index.js';
 
@@ -22,9 +23,9 @@ export class SegmentIndexer {
   #maxTimestamp = -1;
   #maxTimestampRelative = -1;
 
-  /** `intervalBytes` 0 indexes every batch. */
+  /** `intervalBytes` 0 indexes every batch but the first, `INDEX_EVERY_BATCH` that one too. */
   constructor(baseOffset: number, intervalBytes: number, offsets?: OffsetIndex, times?: TimeIndex) {
-    assert(intervalBytes >= 0, 'index interval is not negative');
+    assert(intervalBytes >= INDEX_EVERY_BATCH, 'index interval is not negative');
     this.baseOffset = baseOffset;
     this.offsets = offsets ?? new OffsetIndex();
     this.times = times ?? new TimeIndex();

@@ -11,6 +11,8 @@ import { recordBytes } from './batch-record-size.js';
 import type { RecordInput } from './record.js';
 
 export interface AppendLimits {
+  /** A log that is compacted takes records with a key only. */
+  readonly cleanup: 'delete' | 'compact' | 'compact,delete';
   readonly recordBytesMax: number;
   readonly batchBytesMax: number;
 }
@@ -23,6 +25,9 @@ const BYTES_PER_UNIT_MAX = 3;
 /** A bound of the encoded bytes of one record, batch header not included. Throws typed errors. */
 export function checkOne(record: RecordInput, limits: AppendLimits, index: number): number {
   checkRecord(record);
+  if (limits.cleanup !== 'delete' && (record.key === undefined || record.key === null)) {
+    throw createError('KEY_REQUIRED', { index, cleanup: limits.cleanup });
+  }
   const bound = recordBound(record);
   if (bound <= limits.recordBytesMax) return bound;
   const exact = exactBytes(record);

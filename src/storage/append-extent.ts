@@ -9,6 +9,7 @@ import type { WriterFile, WriterStep } from './writer.js';
 
 export interface Roll {
   readonly sealed: Segment;
+  readonly next: Segment;
   readonly steps: readonly WriterStep[];
   readonly reason: string;
 }

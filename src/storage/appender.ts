@@ -16,24 +16,23 @@
 
 import { assert } from '../base/assert.js';
 import type { Cancel } from '../base/clock.js';
-import { logDiagnostics } from '../base/diagnostics.js';
-import { errnoOf, type MillraceError } from '../base/errors.js';
+import type { MillraceError } from '../base/errors.js';
 import { AppendBuffer, type SlabUse } from './append-buffer.js';
 import { type Commit, publishFlush } from './append-commit.js';
-import { type Extent, RecentExtents, type Roll } from './append-extent.js';
+import { type Extent, RecentExtents } from './append-extent.js';
+import { AppendRolls, type RollOutcome } from './append-roll.js';
 import { AppendWaiters, type OffsetWaiter } from './append-waiters.js';
 import { batchLastOffset } from './batch-header.js';
 import type { LogPosition, WritableLogCore } from './log-core.js';
 import { markContentOf } from './mark-content.js';
 import type { MarkContent, MarkKeeper } from './mark-keeper.js';
 import type { RecordInput } from './record.js';
-import { Segment } from './segment.js';
-import { rollReason, rollSteps } from './segment-roll.js';
+import type { Segment } from './segment.js';
+import { rollReason } from './segment-roll.js';
 import {
   errnoOfStatus,
   STATUS_OK,
   type WriterClient,
-  WriterFailure,
   type WriterFile,
   type WriterStatus,
 } from './writer.js';
@@ -42,6 +41,8 @@ import {
 export interface AppenderEvents {
   /** Room may have come back, or an end has moved. */
   readonly onProgress: () => void;
+  /** A segment was sealed. */
+  readonly onRolled: () => void;
   /** A write, sync or roll failed; nothing is submitted until `resume`. */
   readonly onFailure: (failure: AppendFailure) => void;
   /** The first write since an open or a cut: epoch and watermark come first, then `resume`. */
@@ -71,6 +72,7 @@ export class Appender implements WriterClient {
   readonly #recent = new RecentExtents();
   readonly #durableWaiters = new AppendWaiters();
   readonly #writtenWaiters = new AppendWaiters();
+  readonly #rolls: AppendRolls;
   #pending: Extent[] = [];
   #inFlight: Extent[] = [];
   #commit: Commit | undefined;
@@ -79,7 +81,6 @@ export class Appender implements WriterClient {
   #submitted: Commit;
   /** The file of the newest extent that was submitted: the one that a commit syncs. */
   #lastFile: WriterFile;
-  #rollsInFlight = 0;
   readonly #onSettled: (() => void)[] = [];
   #isHeld = false;
   #isPrepared = false;
@@ -100,6 +101,10 @@ export class Appender implements WriterClient {
       () => this.#pump(),
     );
     this.#buffer.epoch = core.epochs.current + 1;
+    this.#rolls = new AppendRolls(core, {
+      onRolled: () => this.#rolled(),
+      onFailed: (errno, stepIndex, { sealed }) => this.#fail('roll', errno, stepIndex, sealed),
+    });
     this.#submitted = this.#place();
     this.#lastFile = this.#activeFile();
   }
@@ -197,6 +202,13 @@ export class Appender implements WriterClient {
     this.#pump();
   };
 
+  /** Seals what was accepted so far and begins the next segment, though nothing follows yet. */
+  rollNow(): Promise<RollOutcome> {
+    const rolled = this.#rolls.ask();
+    this.wake();
+    return rolled;
+  }
+
   /** Stops submitting; answers of what is in flight still come. */
   hold(): void {
     this.#isHeld = true;
@@ -288,6 +300,7 @@ export class Appender implements WriterClient {
     this.#submitted = this.#place();
     this.#lastFile = this.#activeFile();
     this.#isPrepared = false;
+    this.#rolls.abandon();
   }
 
   /** Ends timers; the log is closed or poisoned. */
@@ -296,6 +309,7 @@ export class Appender implements WriterClient {
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
     this.#recent.clear();
+    this.#rolls.abandon();
   }
 
   /** Gives all memory back, at the end of a log or of a poisoned one; what is in flight follows. */
@@ -315,19 +329,39 @@ export class Appender implements WriterClient {
 
   #pump(): void {
     if (this.#isHeld) return;
-    if (!this.#hasUnsubmitted && !this.#isCommitDue()) return;
+    const isRollDue = this.#isRollDue();
+    if (!this.#hasUnsubmitted && !this.#isCommitDue() && !isRollDue) return;
     // A sync of what is written already needs no new epoch, and works on a full disk.
-    if (!this.#isPrepared && this.#hasUnsubmitted) {
+    if (!this.#isPrepared && (this.#hasUnsubmitted || isRollDue)) {
       this.hold();
       this.#events.onUnprepared();
       return;
     }
     const isDurableWanted = this.#durableDemand > this.#submitted.offset;
-    const takeAll = isDurableWanted ? this.#commit === undefined : this.#inFlight.length === 0;
+    const isFree = isDurableWanted ? this.#commit === undefined : this.#inFlight.length === 0;
+    const takeAll = isFree || isRollDue;
     if (takeAll) this.#buffer.finishBatch();
     this.#submitExtents(takeAll);
+    if (isRollDue) this.#submitDueRoll();
     if (this.#isCommitDue()) this.#submitCommit();
     this.#core.writer.submit();
+  }
+
+  /** Whether a roll was asked for; when there is nothing to seal, it is answered here. */
+  #isRollDue(): boolean {
+    if (!this.#rolls.isDue) return false;
+    const isEmpty = this.#core.segments.active.active().totals.bytes === 0;
+    if (!isEmpty || this.#hasUnsubmitted) return true;
+    return this.#rolls.submitDue() === 'submitted';
+  }
+
+  #submitDueRoll(): void {
+    if (this.#rolls.submitDue() === 'empty') return;
+    const { baseOffset } = this.#core.segments.active;
+    assert(this.#submitted.offset === baseOffset, 'everything before the roll was submitted');
+    // The roll closes the file of what came before, having synced it: a commit needs the new one.
+    this.#lastFile = this.#activeFile();
+    this.#submitted = { ...this.#submitted, at: { segmentBase: baseOffset, position: 0 } };
   }
 
   #isCommitDue(): boolean {
@@ -343,7 +377,7 @@ export class Appender implements WriterClient {
     let count = 0;
     for (const extent of this.#pending) {
       if (!takeAll && !extent.use.isClosed) break;
-      if (extent.roll !== undefined) this.#submitRoll(extent.roll, extent);
+      if (extent.roll !== undefined) this.#rolls.submit(extent.roll);
       const { use, start, end } = extent;
       const { writer } = this.#core;
       writer.write(this, extent.file, use.slab, start, end - start, extent.position);
@@ -383,11 +417,12 @@ export class Appender implements WriterClient {
       batchBytes: bytes,
       lastOffset: batchLastOffset(memory, start),
     });
-    const roll = reason === 'stay' ? undefined : this.#planRoll(reason);
+    const roll = reason === 'stay' ? undefined : this.#rolls.plan(reason);
     const segment = segments.active;
     const { totals } = segment.active();
     const position = totals.bytes;
     if (position === 0) segment.firstAppendMs = nowMs;
+    segment.lastAppendMs = nowMs;
     segment.addBatch(memory, start, bytes);
     this.#core.offsets.advanceEnd(totals.nextOffset);
     const last = this.#pending.at(-1);
@@ -412,52 +447,15 @@ export class Appender implements WriterClient {
     });
   }
 
-  /** Makes the next segment active at once; its steps run when its first bytes are submitted. */
-  #planRoll(reason: string): Roll {
-    const core = this.#core;
-    const sealed = core.segments.active;
-    const files = sealed.toSealedFiles(core.logId, core.epochs, core.runningMaxBefore);
-    core.runningMaxBefore = sealed.seal?.runningMaxTimestamp ?? core.runningMaxBefore;
-    const baseOffset = sealed.active().totals.nextOffset;
-    const next = Segment.createActive(core.directory, baseOffset, core.config.indexIntervalBytes);
-    const file = core.writer.newFile();
-    const steps = rollSteps(sealed, this.#activeFile(), files, next, file);
-    next.writerFile = file;
-    core.segments.append(next);
-    return { sealed, steps, reason };
-  }
-
-  #submitRoll(roll: Roll, extent: Extent): void {
-    this.#rollsInFlight += 1;
-    this.#core.writer.run(roll.steps).then(
-      () => {
-        this.#rollsInFlight -= 1;
-        const { sealed } = roll;
-        sealed.writerFile = undefined;
-        // The files say it all now; a reader that needs the index loads it within its bound.
-        sealed.indexer = undefined;
-        sealed.totals = undefined;
-        this.#marks.scheduleSync();
-        logDiagnostics.roll.publish({
-          path: this.#core.directory,
-          sealedBaseOffset: sealed.baseOffset,
-          sealedBytes: sealed.seal?.logBytes ?? 0,
-          baseOffset: extent.segment.baseOffset,
-          reason: roll.reason,
-        });
-        this.#events.onProgress();
-      },
-      (error: unknown) => {
-        this.#rollsInFlight -= 1;
-        const stepIndex = error instanceof WriterFailure ? error.stepIndex : 0;
-        this.#fail('roll', errnoOf(error) ?? 'EIO', stepIndex, roll.sealed);
-      },
-    );
+  #rolled(): void {
+    this.#marks.scheduleSync();
+    this.#events.onProgress();
+    this.#events.onRolled();
   }
 
   #fail(call: AppendFailure['call'], errno: string, stepIndex: number, segment: Segment): void {
     this.hold();
-    const rollsInFlight = this.#rollsInFlight;
+    const rollsInFlight = this.#rolls.inFlight;
     this.#events.onFailure({ call, errno, stepIndex, segment, rollsInFlight });
   }
 

@@ -128,6 +128,11 @@ export class RecordWalker implements BatchCursor {
     return this.#baseOffset + this.#offsetDelta;
   }
 
+  /** The position behind the record, in `bytes`; the next record starts there. */
+  get recordEnd(): number {
+    return this.#position;
+  }
+
   get timestamp(): number {
     return this.#isAppendTime ? this.#maxTimestamp : this.#baseTimestamp + this.#timestampDelta;
   }

@@ -23,7 +23,13 @@ import {
   dumpWatermark,
 } from './dump-side-files.js';
 import { fromSystem, readFolder, readSmallFile } from './log-folder.js';
-import { parseFileName, type SegmentSuffix, sideFiles, TEMPORARY_SUFFIX } from './segment-files.js';
+import {
+  type FileName,
+  parseFileName,
+  type SegmentSuffix,
+  sideFiles,
+  TEMPORARY_SUFFIX,
+} from './segment-files.js';
 import { inspectLog } from './verify-inspection.js';
 
 export interface DumpOptions {
@@ -52,11 +58,12 @@ async function* dumpNamed(
   const parsed = parseFileName(name);
   yield { type: 'file', file: path, bytes: facts.bytes };
   try {
-    if (parsed.kind === 'segment') {
+    if (isOfSegment(parsed)) {
       const { baseOffset, suffix } = parsed;
       yield* dumpSegmentFile(fileSystem, path, baseOffset, suffix, options.records ?? false);
+      const isPlain = parsed.kind === 'segment';
       const isIndex = suffix === 'offsetIndex' || suffix === 'timeIndex';
-      if (isIndex && mode === 'compared') yield* compared(fileSystem, path);
+      if (isPlain && isIndex && mode === 'compared') yield* compared(fileSystem, path);
     } else if (parsed.kind === 'broken') {
       const baseOffset = Number(name.slice(0, name.indexOf('.')));
       yield* dumpBatches(fileSystem, path, baseOffset, options.records ?? false);
@@ -76,8 +83,8 @@ export async function* dumpLog(directory: string, options: DumpOptions = {}): Li
   if (folder.kind !== 'log') throw createError('LOG_NOT_FOUND', { path: directory });
   const names = [...(await fileSystem.list(directory))].sort();
   const isDumped = (name: string): boolean => {
-    const { kind } = parseFileName(name);
-    return kind === 'segment' || kind === 'broken' || sideFilesDumped.has(name);
+    const parsed = parseFileName(name);
+    return isOfSegment(parsed) || parsed.kind === 'broken' || sideFilesDumped.has(name);
   };
   const isSide = (name: string): boolean => parseFileName(name).kind === 'side';
   const dumped = names.filter(isDumped);
@@ -87,6 +94,13 @@ export async function* dumpLog(directory: string, options: DumpOptions = {}): Li
   const { problems, warnings } = await inspectLog(fileSystem, directory);
   for (const found of problems.kept) yield { type: 'problem', ...found };
   for (const found of warnings.kept) yield { type: 'warning', ...found };
+}
+
+/** A file of a segment, in its place, on the way there, or replaced. */
+function isOfSegment(
+  name: FileName,
+): name is Extract<FileName, { readonly suffix: SegmentSuffix }> {
+  return 'suffix' in name;
 }
 
 const suffixPattern = new RegExp(`\\${TEMPORARY_SUFFIX}$`);

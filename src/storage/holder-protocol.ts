@@ -31,12 +31,16 @@ export const HOLDER_PROTOCOL_VERSION = 1;
 export const UNKNOWN_ID = 0;
 const ID_MAX = 2 ** 32 - 1;
 
-export type HolderOptionValue = string | number | boolean;
+export type HolderOptionValue = string | number | boolean | readonly string[];
 
 export type HolderRequest =
   | { readonly kind: 'describe' }
   | { readonly kind: 'append'; readonly records: readonly RecordInput[] }
   | { readonly kind: 'deleteRecordsBefore'; readonly offset: number }
+  /** One page; see `holder-stats.ts`. */
+  | { readonly kind: 'stats'; readonly fromOffset: number }
+  | { readonly kind: 'compact' }
+  | { readonly kind: 'retain' }
   | { readonly kind: 'alter'; readonly options: Readonly<Record<string, HolderOptionValue>> };
 
 export type HolderValue =
@@ -91,7 +95,13 @@ type Kind = HolderRequest['kind'];
 const requestReaders: { readonly [K in Kind]: (map: object) => HolderRequest } = {
   describe: () => ({ kind: 'describe' }),
   append: (map) => ({ kind: 'append', records: readArray(map, 'records').map(readRecord) }),
-  deleteRecordsBefore: (map) => ({ kind: 'deleteRecordsBefore', offset: readOffset(map) }),
+  deleteRecordsBefore: (map) => ({
+    kind: 'deleteRecordsBefore',
+    offset: readOffset(map, 'offset'),
+  }),
+  stats: (map) => ({ kind: 'stats', fromOffset: readOffset(map, 'fromOffset') }),
+  compact: () => ({ kind: 'compact' }),
+  retain: () => ({ kind: 'retain' }),
   alter: (map) => ({ kind: 'alter', options: readOptions(map) }),
 };
 
@@ -209,9 +219,9 @@ function readArray(map: object, name: string): readonly unknown[] {
   throw new FieldError(name);
 }
 
-function readOffset(map: object): number {
-  const offset = countOf(map, 'offset');
-  if (offset === undefined || offset > limits.offsetMax) throw new FieldError('offset');
+function readOffset(map: object, name: string): number {
+  const offset = countOf(map, name);
+  if (offset === undefined || offset > limits.offsetMax) throw new FieldError(name);
   return offset;
 }
 
@@ -221,9 +231,14 @@ function readOptions(map: object): Record<string, HolderOptionValue> {
   const entries = Object.entries(field).map(([name, value]: [string, unknown]) => {
     if (typeof value === 'string' || typeof value === 'boolean') return entry(name, value);
     if (typeof value === 'number' && Number.isFinite(value)) return entry(name, value);
+    if (isTextList(value)) return entry(name, value);
     throw new FieldError('options');
   });
   return Object.fromEntries(entries);
+}
+
+function isTextList(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((member) => typeof member === 'string');
 }
 
 function entry(name: string, value: HolderOptionValue): [string, HolderOptionValue] {

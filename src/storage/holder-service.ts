@@ -2,8 +2,12 @@
  * What the holder of a log does for other processes that ask over its socket.
  */
 
+import type { PassReport } from './cleaning-loop.js';
 import type { HolderReply, HolderRequest, HolderValue } from './holder-protocol.js';
+import { statsPage } from './holder-stats.js';
 import type { LogOptions } from './log-config.js';
+import type { RetentionReport } from './log-retention.js';
+import type { LogStats } from './log-stats.js';
 import type { RecordInput } from './record.js';
 
 /** The part of a log that others may use. */
@@ -16,8 +20,18 @@ export interface HeldLog {
   alter(options: LogOptions): Promise<void>;
 }
 
+/** What others may ask of a log that looks after its disk. */
+export interface HeldMaintenance {
+  stats(): Promise<LogStats>;
+  compact(): Promise<PassReport>;
+  retain(): Promise<RetentionReport>;
+}
+
 /** Answers one request; errors are turned into error replies by the server. */
-export async function serveHolder(log: HeldLog, request: HolderRequest): Promise<HolderReply> {
+export async function serveHolder(
+  log: HeldLog & HeldMaintenance,
+  request: HolderRequest,
+): Promise<HolderReply> {
   switch (request.kind) {
     case 'describe':
       return { ok: true, values: log.describe() };
@@ -30,5 +44,24 @@ export async function serveHolder(log: HeldLog, request: HolderRequest): Promise
     case 'alter':
       await log.alter(request.options);
       return { ok: true, values: {} };
+    default:
+      return { ok: true, values: await maintain(log, request) };
+  }
+}
+
+async function maintain(
+  log: HeldMaintenance,
+  request: HolderRequest & { readonly kind: 'stats' | 'compact' | 'retain' },
+): Promise<Readonly<Record<string, HolderValue>>> {
+  switch (request.kind) {
+    case 'stats':
+      return statsPage(await log.stats(), request.fromOffset);
+    case 'compact':
+      return { ...(await log.compact()) };
+    case 'retain': {
+      // A log may give up more segments at once than a frame has room for: they are counted.
+      const { deleted, ...report } = await log.retain();
+      return { ...report, segments: deleted.length };
+    }
   }
 }

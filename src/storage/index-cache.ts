@@ -2,14 +2,16 @@
  * Indexes of sealed segments in memory, and files of segments open for reading, both bounded.
  *
  * What was used longest ago goes first. A file that somebody reads is not closed; an index that is
- * dropped is loaded again when it is needed.
+ * dropped is loaded again when it is needed. While the files of a segment change their names,
+ * opening and loading wait at its gate; what is open stays open.
  */
 
 import { assert } from '../base/assert.js';
 import type { FileSystem, ReadableFile } from '../base/file-system.js';
 import { limits } from '../base/limits.js';
+import type { Seal } from './seal.js';
 import type { Segment } from './segment.js';
-import { loadSealedSegment, type SegmentContext } from './segment-loader.js';
+import { loadSealedSegment, readSeal, type SegmentContext } from './segment-loader.js';
 
 interface OpenSegment {
   readonly file: Promise<ReadableFile>;
@@ -18,15 +20,20 @@ interface OpenSegment {
   isDoomed: boolean;
 }
 
+/** Looks again, behind opening a segment's file, whether it is the one that is known; or throws. */
+export type ConfirmSegment = (segment: Segment) => Promise<void>;
+
 export class SegmentFiles {
   readonly #fileSystem: FileSystem;
   readonly #open = new Map<Segment, OpenSegment>();
   readonly #closing = new Set<Promise<void>>();
+  readonly #confirm: ConfirmSegment | undefined;
   #onIdle: (() => void) | undefined;
   #isClosed = false;
 
-  constructor(fileSystem: FileSystem) {
+  constructor(fileSystem: FileSystem, confirm?: ConfirmSegment) {
     this.#fileSystem = fileSystem;
+    this.#confirm = confirm;
   }
 
   get count(): number {
@@ -35,9 +42,11 @@ export class SegmentFiles {
 
   /** The segment's file; the caller gives it back with `release`. */
   async acquire(segment: Segment): Promise<ReadableFile> {
+    // Descriptors that are open go on; a new one waits until the names are settled.
+    while (!this.#open.has(segment) && !segment.gate.isOpen) await segment.gate.pass();
     let open = this.#open.get(segment);
     if (open === undefined) {
-      const file = this.#fileSystem.open(segment.logPath);
+      const file = this.#openFile(segment);
       // A reader that was on its way here when the log closed gets its file, for one read.
       open = { file, users: 0, isDoomed: this.#isClosed };
     }
@@ -55,6 +64,12 @@ export class SegmentFiles {
       this.#noteIdle();
       throw error;
     }
+  }
+
+  /** Resolves when no file of these segments is being opened. */
+  async quiesce(segments: readonly Segment[]): Promise<void> {
+    const opening = segments.map((segment) => this.#open.get(segment)?.file);
+    await Promise.allSettled(opening);
   }
 
   release(segment: Segment): void {
@@ -87,7 +102,19 @@ export class SegmentFiles {
   #evict(): void {
     for (const [segment, open] of this.#open) {
       if (this.#open.size <= limits.openSegmentsMax) return;
-      if (open.users === 0) this.#close(segment, open);
+      // Opened again now it would wait for the end of the swap.
+      if (open.users === 0 && segment.gate.isOpen) this.#close(segment, open);
+    }
+  }
+
+  async #openFile(segment: Segment): Promise<ReadableFile> {
+    const file = await this.#fileSystem.open(segment.logPath);
+    try {
+      await this.#confirm?.(segment);
+      return file;
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      throw error;
     }
   }
 
@@ -109,10 +136,12 @@ export class SegmentFiles {
 
 export class IndexCache {
   readonly #loaded = new Map<Segment, Promise<void>>();
+  readonly #sealsRead = new Map<Segment, Promise<Seal | 'absent' | 'invalid'>>();
   #bytes = 0;
 
   /** Makes sure that the segment's indexes are in memory. */
   async load(context: SegmentContext, segment: Segment, mayHaveGaps: boolean): Promise<void> {
+    while (!this.#loaded.has(segment) && !segment.gate.isOpen) await segment.gate.pass();
     if (segment.indexer !== undefined && !this.#loaded.has(segment)) return;
     const loading = this.#loaded.get(segment) ?? loadSealedSegment(context, segment, mayHaveGaps);
     const isFirst = this.#loaded.get(segment) !== loading;
@@ -125,6 +154,32 @@ export class IndexCache {
       throw error;
     }
     if (isFirst) this.#keep(segment, loading);
+  }
+
+  /** The segment's seal, which it then has in memory; or why there is none to believe. */
+  async seal(context: SegmentContext, segment: Segment): Promise<Seal | 'absent' | 'invalid'> {
+    while (!segment.gate.isOpen) await segment.gate.pass();
+    if (segment.seal !== undefined) return segment.seal;
+    const reading = this.#sealsRead.get(segment) ?? readSeal(context, segment);
+    this.#sealsRead.set(segment, reading);
+    try {
+      const seal = await reading;
+      if (typeof seal !== 'string' && segment.seal === undefined) {
+        segment.seal = seal;
+        segment.hasGaps = seal.hasGaps;
+      }
+      return seal;
+    } finally {
+      this.#sealsRead.delete(segment);
+    }
+  }
+
+  /** Resolves when no index and no seal of these segments is being loaded. */
+  async quiesce(segments: readonly Segment[]): Promise<void> {
+    const loading = [this.#loaded, this.#sealsRead].flatMap((map) =>
+      segments.map((segment) => map.get(segment)),
+    );
+    await Promise.allSettled(loading);
   }
 
   forget(segment: Segment): void {

@@ -1,119 +1,26 @@
 /**
- * Options of one log, as a table, and which of them the log remembers.
+ * The configuration of one log: which options it remembers, and which go together.
  *
  * Remembered options decide how and what is kept; they lie in `log.json`. Opening with another
- * value than the remembered one is an error that names both; `alter` changes it.
+ * value than the remembered one is an error that names both; `alter` changes it. An option that
+ * would have no effect, because `cleanup` leaves its part out, is an error that names both.
  */
 
 import { createError } from '../base/errors.js';
-import { limits } from '../base/limits.js';
 import {
   type GivenOptions,
-  optionTable,
+  limitOf,
   type ResolvedOptions,
+  resolveForeign,
   resolveOptions,
 } from '../base/options.js';
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const DAY_MS = 24 * 60 * 60 * 1000;
-
-export const logOptionTable = optionTable({
-  segmentBytes: {
-    unit: 'bytes',
-    default: 128 * MIB,
-    min: limits.segmentBytesMin,
-    max: limits.segmentBytesMax,
-    doc: 'A segment rolls before it would grow beyond this.',
-  },
-  segmentMs: {
-    unit: 'ms',
-    default: 7 * DAY_MS,
-    min: 1,
-    max: 3650 * DAY_MS,
-    doc: 'A segment whose first append is older than this rolls at the next append.',
-  },
-  indexIntervalBytes: {
-    unit: 'bytes',
-    default: 4 * KIB,
-    min: 0,
-    max: 16 * MIB,
-    doc: 'How many bytes lie between two entries of the offset index, at least.',
-  },
-  recordBytesMax: {
-    unit: 'bytes',
-    default: MIB,
-    min: 1,
-    max: limits.batchBytesMax - 4 * KIB,
-    doc: 'Largest record, as encoded: key, value, headers and a few bytes of lengths.',
-  },
-  batchBytesMax: {
-    unit: 'bytes',
-    default: MIB + 4 * KIB,
-    min: KIB,
-    max: limits.batchBytesMax,
-    doc: 'Largest batch, uncompressed: one append is one batch.',
-  },
-  compression: {
-    values: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
-    default: 'none',
-    doc: 'Codec of the batches that are written from now on; reading takes any.',
-  },
-  flushMs: {
-    unit: 'ms',
-    default: 1000,
-    min: 1,
-    max: DAY_MS,
-    doc: "Records appended with acks 'written' or 'none' are synced after this at the latest.",
-  },
-  flushBytes: {
-    unit: 'bytes',
-    default: 16 * MIB,
-    min: 1,
-    max: 1024 * MIB,
-    doc: 'The same, in bytes written and not synced.',
-  },
-  bufferBytes: {
-    unit: 'bytes',
-    default: 16 * MIB,
-    min: 64 * KIB,
-    max: limits.slabPoolBytesMax,
-    doc: 'Memory for records that are accepted and not yet written.',
-  },
-  overflow: {
-    values: ['wait', 'reject'],
-    default: 'wait',
-    doc: 'What append does when the buffer is full: wait its turn, or reject with BUFFER_FULL.',
-  },
-  waitingAppendsMax: {
-    unit: 'appends',
-    default: 65_536,
-    min: 1,
-    max: 16 * 1024 * 1024,
-    doc: 'How many appends may wait for the buffer; one more is rejected with BUFFER_FULL.',
-  },
-  waitingBytesMax: {
-    unit: 'bytes',
-    default: 64 * MIB,
-    min: KIB,
-    max: 4096 * MIB,
-    doc: 'How many bytes the waiting appends may hold; one more is rejected with BUFFER_FULL.',
-  },
-  create: {
-    default: true,
-    doc: 'Whether an absent folder, or an empty one, becomes a new log.',
-  },
-  readOnly: {
-    default: false,
-    doc: 'Opens beside a live writer, or a folder of another engine, and changes nothing.',
-  },
-});
+import { logOptionTable } from './log-options.js';
 
 export type LogOptions = GivenOptions<typeof logOptionTable>;
 export type LogConfig = ResolvedOptions<typeof logOptionTable>;
 
-/** The options that `log.json` holds. */
-export const rememberedOptions = [
+/** The options that `log.json` held when only deletion from the front existed. */
+export const firstRememberedOptions = [
   'segmentBytes',
   'segmentMs',
   'indexIntervalBytes',
@@ -121,20 +28,64 @@ export const rememberedOptions = [
   'batchBytesMax',
 ] as const satisfies readonly (keyof LogConfig)[];
 
-export type RememberedOptions = Readonly<Record<(typeof rememberedOptions)[number], number>>;
+/** The options that `log.json` holds. */
+export const rememberedOptions = [
+  ...firstRememberedOptions,
+  'cleanup',
+  'retentionMs',
+  'retentionBytes',
+  'retentionRecords',
+  'protectedGroups',
+  'minCleanableDirtyRatio',
+  'minCompactionLagMs',
+  'maxCompactionLagMs',
+  'tombstoneRetentionMs',
+] as const satisfies readonly (keyof LogConfig)[];
+
+export type RememberedOptions = Pick<LogConfig, (typeof rememberedOptions)[number]>;
+
+/** Which part of `cleanup` an option belongs to: without it, only the default is accepted. */
+const cleanupParts = {
+  retentionMs: 'delete',
+  retentionBytes: 'delete',
+  retentionRecords: 'delete',
+  protectedGroups: 'delete',
+  minCleanableDirtyRatio: 'compact',
+  minCompactionLagMs: 'compact',
+  maxCompactionLagMs: 'compact',
+  tombstoneRetentionMs: 'compact',
+} as const satisfies Partial<Record<keyof LogConfig, 'delete' | 'compact'>>;
+
+type CleanupOption = keyof typeof cleanupParts;
+const cleanupOptions = rememberedOptions.filter(
+  (name): name is CleanupOption => name in cleanupParts,
+);
+
+/** Whether old segments go; whether old values of a key go. */
+export function isDeleting(config: Pick<LogConfig, 'cleanup'>): boolean {
+  return config.cleanup !== 'compact';
+}
+
+export function isCompacting(config: Pick<LogConfig, 'cleanup'>): boolean {
+  return config.cleanup !== 'delete';
+}
+
+/**
+ * Checks what was given against the table alone. Before the log is loaded that is all there is to
+ * check: what an option goes with may be remembered.
+ */
+export function checkLogOptions(given: LogOptions, where: string): LogConfig {
+  return resolveOptions(logOptionTable, given, where);
+}
 
 /** Checks options against the table and against each other. */
 export function resolveLogOptions(given: LogOptions, where: string): LogConfig {
-  const config = resolveOptions(logOptionTable, given, where);
-  if (config.recordBytesMax > config.batchBytesMax) {
-    throw createError('OPTION_INVALID', {
-      option: 'recordBytesMax',
-      expected: `at most batchBytesMax (${config.batchBytesMax})`,
-      actual: config.recordBytesMax,
-      where,
-    });
-  }
-  return config;
+  return checkRelations(checkLogOptions(given, where), where);
+}
+
+/** The options that a file holds; those that it leaves out have their defaults. */
+export function rememberedFrom(given: unknown, where: string): RememberedOptions {
+  return rememberedOf(checkRelations(resolveForeign(logOptionTable, given, where), where));
 }
 
 export function rememberedOf(config: LogConfig): RememberedOptions {
@@ -144,6 +95,15 @@ export function rememberedOf(config: LogConfig): RememberedOptions {
     indexIntervalBytes: config.indexIntervalBytes,
     recordBytesMax: config.recordBytesMax,
     batchBytesMax: config.batchBytesMax,
+    cleanup: config.cleanup,
+    retentionMs: config.retentionMs,
+    retentionBytes: config.retentionBytes,
+    retentionRecords: config.retentionRecords,
+    protectedGroups: config.protectedGroups,
+    minCleanableDirtyRatio: config.minCleanableDirtyRatio,
+    minCompactionLagMs: config.minCompactionLagMs,
+    maxCompactionLagMs: config.maxCompactionLagMs,
+    tombstoneRetentionMs: config.tombstoneRetentionMs,
   };
 }
 
@@ -153,16 +113,17 @@ export function mergeRemembered(
   remembered: RememberedOptions,
   where: string,
 ): LogConfig {
+  const checked = checkLogOptions(given, where);
   for (const name of rememberedOptions) {
-    const value = given[name];
-    if (value !== undefined && value !== remembered[name]) {
-      throw createError('OPTION_CONFLICT', {
-        option: name,
-        expected: remembered[name],
-        actual: value,
-        where,
-      });
+    if (given[name] === undefined || shownOption(checked[name]) === shownOption(remembered[name])) {
+      continue;
     }
+    throw createError('OPTION_CONFLICT', {
+      option: name,
+      expected: shownOption(remembered[name]),
+      actual: shownOption(checked[name]),
+      where,
+    });
   }
   return resolveLogOptions({ ...given, ...remembered }, where);
 }
@@ -170,11 +131,38 @@ export function mergeRemembered(
 /** The configuration after an `alter`, which may name remembered options only. */
 export function alterConfig(config: LogConfig, changes: LogOptions, where: string): LogConfig {
   const names: readonly string[] = rememberedOptions;
-  const checked = resolveLogOptions({ ...config, ...changes }, where);
+  const checked = checkLogOptions({ ...config, ...changes }, where);
   for (const name of Object.keys(changes)) {
     if (names.includes(name)) continue;
     const expected = `one of ${names.join(', ')}`;
     throw createError('OPTION_INVALID', { option: name, expected, actual: name, where });
   }
-  return checked;
+  return checkRelations(checked, where);
+}
+
+function checkRelations(config: LogConfig, where: string): LogConfig {
+  const refuse = (option: keyof LogConfig, expected: string): never => {
+    const actual = shownOption(config[option]);
+    throw createError('OPTION_INVALID', { option, expected, actual, where });
+  };
+  const { cleanup, batchBytesMax, minCompactionLagMs } = config;
+  if (config.recordBytesMax > batchBytesMax) {
+    refuse('recordBytesMax', `at most batchBytesMax (${batchBytesMax})`);
+  }
+  if (minCompactionLagMs > limitOf(config.maxCompactionLagMs)) {
+    refuse('minCompactionLagMs', `at most maxCompactionLagMs (${config.maxCompactionLagMs})`);
+  }
+  for (const option of cleanupOptions) {
+    const part = cleanupParts[option];
+    if (part === 'delete' ? isDeleting(config) : isCompacting(config)) continue;
+    const unset = shownOption(logOptionTable[option].default);
+    if (shownOption(config[option]) === unset) continue;
+    refuse(option, `${unset}, or cleanup with '${part}' in it (cleanup is '${cleanup}')`);
+  }
+  return config;
+}
+
+/** An option's value as one that can be compared, and that an error can show. */
+function shownOption(value: LogConfig[keyof LogConfig]): string | number | boolean {
+  return typeof value === 'object' ? `[${value.join(', ')}]` : value;
 }

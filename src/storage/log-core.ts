@@ -33,6 +33,8 @@ export interface LogCore {
   /** No record before the active segment is newer; -1 when none of them has a time. */
   runningMaxBefore: number;
   isEverCompacted: boolean;
+  /** Everything below was compacted by earlier passes; at or above the log start, or below it. */
+  firstDirtyOffset: number;
   readonly aborted: AbortedTransactions;
   /** Where the oldest transaction that is still open starts; undefined when none is. */
   readonly firstOpenOffset: number | undefined;

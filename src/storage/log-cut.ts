@@ -35,7 +35,7 @@ export async function cutBack(core: WritableLogCore, segment: Segment): Promise<
     epochs: core.epochs,
   };
   const { baseOffset, hasGaps } = segment;
-  const rebuilt = await rebuildSegment(context, directory, baseOffset, hasGaps, bytes);
+  const rebuilt = await rebuildSegment(context, segment, hasGaps, bytes);
   assert(rebuilt.invalid === undefined, 'what was written verifies');
   segment.totals = rebuilt.segment.totals;
   segment.indexer = rebuilt.segment.indexer;

@@ -14,6 +14,7 @@ import type { LogSource } from './log-source.js';
 import type { LogWriting } from './log-writing.js';
 import type { MarkKeeper } from './mark-keeper.js';
 import type { Segment } from './segment.js';
+import { sealedFacts } from './segment-facts.js';
 import type { WriterStep } from './writer.js';
 
 export interface DeletionParts {
@@ -32,12 +33,21 @@ export class LogDeletions {
   readonly #source: LogSource;
   readonly #parts: DeletionParts;
   readonly #mutex: Mutex;
+  /** Taken out of the log, and kept on the disk by readers. */
+  readonly #pinned = new Set<Segment>();
   #waiting: Deletion | undefined;
 
   constructor(source: LogSource, parts: DeletionParts, mutex: Mutex) {
     this.#source = source;
     this.#parts = parts;
     this.#mutex = mutex;
+  }
+
+  /** Bytes of deleted segments that readers still hold, as far as their sizes are known. */
+  get pinnedBytes(): number {
+    let bytes = 0;
+    for (const segment of this.#pinned) bytes += sealedFacts(segment)?.logBytes ?? 0;
+    return bytes;
   }
 
   /** Resolves to the log start once it is durable at `offset` or beyond. */
@@ -50,11 +60,35 @@ export class LogDeletions {
     }
     const done = this.#mutex.run(() => {
       this.#waiting = undefined;
-      return deleteBefore(this.#source, this.#parts, deletion.offset);
+      return this.#delete(deletion.offset);
     });
     const deletion: Deletion = { offset, done };
     this.#waiting = deletion;
     return done;
+  }
+
+  async #delete(offset: number): Promise<number> {
+    const source = this.#source;
+    const { opened, writing, marks } = this.#parts;
+    const { core } = opened;
+    const { offsets, segments } = core;
+    if (offset <= offsets.start) return offsets.start;
+    await writing.exclusively(async () => {
+      offsets.advanceStart(offset);
+      await marks.settle(writing.appender.markContent());
+    });
+    // A roll that was planned is not a segment on the disk yet: its sealed half is still open.
+    while (segments.count > 1 && segments.first.writerFile === undefined) {
+      const next = segments.all()[1];
+      if (next === undefined || next.baseOffset > offset) break;
+      const removed = segments.removeFirst();
+      this.#pinned.add(removed);
+      removed.whenUnpinned(() => {
+        this.#pinned.delete(removed);
+        removeFiles(source, core, removed);
+      });
+    }
+    return offsets.start;
   }
 }
 
@@ -62,28 +96,6 @@ function checkRange(core: WritableLogCore, offset: number): void {
   const { start: startOffset, durable: endOffset } = core.offsets;
   if (Number.isSafeInteger(offset) && offset >= 0 && offset <= endOffset) return;
   throw createError('OFFSET_OUT_OF_RANGE', { offset, startOffset, endOffset });
-}
-
-async function deleteBefore(
-  source: LogSource,
-  parts: DeletionParts,
-  offset: number,
-): Promise<number> {
-  const { core } = parts.opened;
-  const { offsets, segments } = core;
-  if (offset <= offsets.start) return offsets.start;
-  await parts.writing.exclusively(async () => {
-    offsets.advanceStart(offset);
-    await parts.marks.settle(parts.writing.appender.markContent());
-  });
-  // A roll that was planned is not a segment on the disk yet: its sealed half has a file to close.
-  while (segments.count > 1 && segments.first.writerFile === undefined) {
-    const next = segments.all()[1];
-    if (next === undefined || next.baseOffset > offset) break;
-    const removed = segments.removeFirst();
-    removed.whenUnpinned(() => removeFiles(source, core, removed));
-  }
-  return offsets.start;
 }
 
 function removeFiles(source: LogSource, core: WritableLogCore, segment: Segment): void {

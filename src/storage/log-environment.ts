@@ -10,7 +10,9 @@ import type { FileSystem } from '../base/file-system.js';
 import { hostFacts } from '../base/host.js';
 import { nodeFileSystem } from '../base/node-file-system.js';
 import { randomUuid } from '../base/prng.js';
+import { acquireCleaner } from './cleaner-pool.js';
 import { fileLockManager, type LockManager } from './holder-lock.js';
+import type { LogCleaner } from './log-cleaner.js';
 import { acquireWorkerWriter } from './worker-writer.js';
 import type { Writer } from './writer.js';
 
@@ -20,6 +22,8 @@ export interface LogEnvironment {
   readonly lockManager: LockManager;
   /** A writer for one log, which releases it once. */
   readonly acquireWriter: () => Writer;
+  /** A cleaner for one log, which releases it once. */
+  readonly acquireCleaner: () => LogCleaner;
   /** Names this boot of the machine, as 32 hexadecimal digits; zeros when it is not known. */
   readonly bootId: () => string;
   /** 16 random bytes as 32 hexadecimal digits. */
@@ -33,6 +37,7 @@ export const systemEnvironment: LogEnvironment = Object.freeze({
   clock: systemClock,
   lockManager: fileLockManager,
   acquireWriter: acquireWorkerWriter,
+  acquireCleaner,
   bootId: () => hexOfUuid(hostFacts().bootId),
   newLogId: () => Buffer.from(randomUuid()).toString('hex'),
 });

@@ -9,10 +9,10 @@ import { basename, join } from 'node:path';
 import { createError, errnoOf, type MillraceError } from '../base/errors.js';
 import type { FileSystem, ReadableFile } from '../base/file-system.js';
 import { limits } from '../base/limits.js';
+import type { ListedSegment } from './segment.js';
 import { parseFileName, type SegmentSuffix, sideFiles } from './segment-files.js';
 
-export interface SegmentFileNames {
-  readonly baseOffset: number;
+export interface SegmentFileNames extends ListedSegment {
   readonly suffixes: ReadonlySet<SegmentSuffix>;
 }
 
@@ -25,6 +25,8 @@ export interface LogFolder {
   readonly leftovers: readonly string[];
   readonly brokenFiles: readonly string[];
   readonly hasOptions: boolean;
+  /** Every name, as it was listed. */
+  readonly names: readonly string[];
 }
 
 /** Makes an error of the operating system one of ours, naming the path. */
@@ -99,6 +101,7 @@ function emptyFolder(directory: string, kind: 'absent' | 'empty'): LogFolder {
     leftovers: [],
     brokenFiles: [],
     hasOptions: false,
+    names: [],
   };
 }
 
@@ -107,9 +110,11 @@ function classify(directory: string, names: readonly string[]): LogFolder {
   const leftovers: string[] = [];
   const brokenFiles: string[] = [];
   const foreign: string[] = [];
+  const work: string[] = [];
   for (const name of names) {
     const parsed = parseFileName(name);
     if (parsed.kind === 'temporary') leftovers.push(name);
+    else if (isWork(parsed.kind)) work.push(name);
     else if (parsed.kind === 'broken') brokenFiles.push(name);
     else if (parsed.kind === 'foreign') foreign.push(name);
     else if (parsed.kind === 'segment') {
@@ -126,7 +131,7 @@ function classify(directory: string, names: readonly string[]): LogFolder {
   const hasOptions = names.includes(sideFiles.options);
   if (segments.length === 0 && !hasOptions) {
     const strangers = foreign.filter((name) => !name.startsWith('.'));
-    const first = strangers[0] ?? brokenFiles[0];
+    const first = strangers[0] ?? brokenFiles[0] ?? work[0];
     if (first !== undefined) {
       throw createError('NOT_A_LOG', {
         path: directory,
@@ -134,7 +139,11 @@ function classify(directory: string, names: readonly string[]): LogFolder {
         actual: basename(join(directory, first)),
       });
     }
-    return { ...emptyFolder(directory, 'empty'), leftovers };
+    return { ...emptyFolder(directory, 'empty'), leftovers, names };
   }
-  return { directory, kind: 'log', segments, leftovers, brokenFiles, hasOptions };
+  return { directory, kind: 'log', segments, leftovers, brokenFiles, hasOptions, names };
+}
+
+function isWork(kind: string): boolean {
+  return kind === 'cleaned' || kind === 'swap' || kind === 'deleted';
 }

@@ -8,9 +8,19 @@
 
 import { crc32c } from '../base/crc32c.js';
 import { createError } from '../base/errors.js';
-import { type RememberedOptions, rememberedOptions, resolveLogOptions } from './log-config.js';
+import {
+  firstRememberedOptions,
+  type RememberedOptions,
+  rememberedFrom,
+  rememberedOptions,
+} from './log-config.js';
 
-const VERSION = 1;
+const VERSION = 2;
+/** Which options each version holds; an older file stays as it is until an `alter`. */
+const optionsOf: Readonly<Record<number, readonly (keyof RememberedOptions)[]>> = {
+  1: firstRememberedOptions,
+  [VERSION]: rememberedOptions,
+};
 
 export interface LogIdentity {
   /** 16 random bytes as 32 hexadecimal digits. */
@@ -20,7 +30,11 @@ export interface LogIdentity {
 }
 
 export function encodeLogJson(identity: LogIdentity): Uint8Array {
-  const body = bodyOf(identity);
+  return encodeVersion(identity, VERSION);
+}
+
+function encodeVersion(identity: LogIdentity, version: number): Uint8Array {
+  const body = bodyOf(identity, version);
   const text = `${JSON.stringify({ ...body, checksum: checksumOf(body) }, undefined, 2)}\n`;
   return new TextEncoder().encode(text);
 }
@@ -32,12 +46,16 @@ export function decodeLogJson(bytes: Uint8Array, file: string): LogIdentity {
     const actual = parsed['version'];
     throw createError('FORMAT_UNSUPPORTED', { file, expected: VERSION, actual });
   }
-  const { logId, createdMs, options } = parsed;
+  const { version, logId, createdMs, options } = parsed;
+  if (typeof version !== 'number' || optionsOf[version] === undefined) {
+    throw damaged(file, 'version');
+  }
   if (typeof logId !== 'string' || !/^[0-9a-f]{32}$/.test(logId)) throw damaged(file, 'logId');
   if (typeof createdMs !== 'number') throw damaged(file, 'createdMs');
   const identity = { logId, createdMs, options: readOptions(options, file) };
   // Written anew, the file must come out byte for byte: nothing in it can differ unseen.
-  if (Buffer.compare(encodeLogJson(identity), bytes) !== 0) throw damaged(file, 'checksum');
+  if (Buffer.compare(encodeVersion(identity, version), bytes) !== 0)
+    throw damaged(file, 'checksum');
   return identity;
 }
 
@@ -57,10 +75,10 @@ export function decodeMetadata(bytes: Uint8Array): string | 'invalid' {
   return Buffer.from(topicId, 'base64url').toString('hex');
 }
 
-function bodyOf(identity: LogIdentity): Record<string, unknown> {
-  const options: Record<string, number> = {};
-  for (const name of rememberedOptions) options[name] = identity.options[name];
-  return { version: VERSION, logId: identity.logId, createdMs: identity.createdMs, options };
+function bodyOf(identity: LogIdentity, version: number): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  for (const name of optionsOf[version] ?? []) options[name] = identity.options[name];
+  return { version, logId: identity.logId, createdMs: identity.createdMs, options };
 }
 
 function checksumOf(body: Record<string, unknown>): string {
@@ -80,24 +98,11 @@ function parseObject(bytes: Uint8Array, file: string): Record<string, unknown> {
 
 function readOptions(options: unknown, file: string): RememberedOptions {
   if (!isObject(options)) throw damaged(file, 'options');
-  const read = (name: (typeof rememberedOptions)[number]): number => {
-    const value = options[name];
-    if (typeof value !== 'number') throw damaged(file, name);
-    return value;
-  };
-  const remembered: RememberedOptions = {
-    segmentBytes: read('segmentBytes'),
-    segmentMs: read('segmentMs'),
-    indexIntervalBytes: read('indexIntervalBytes'),
-    recordBytesMax: read('recordBytesMax'),
-    batchBytesMax: read('batchBytesMax'),
-  };
   try {
-    resolveLogOptions(remembered, file);
+    return rememberedFrom(options, file);
   } catch (error) {
-    throw createError('LOG_CORRUPT', { file, reason: 'an option is out of bounds' }, error);
+    throw createError('LOG_CORRUPT', { file, reason: 'an option is not valid' }, error);
   }
-  return remembered;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

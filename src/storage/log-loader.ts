@@ -27,8 +27,8 @@ import { damageError, type LogDamage } from './log-damage.js';
 import { type LogFolder, readSmallFile } from './log-folder.js';
 import { decodeLogJson, type LogIdentity } from './log-json.js';
 import { judgeInvalidBytes } from './recovery-verdict.js';
-import { Segment } from './segment.js';
-import { segmentPath, sideFiles } from './segment-files.js';
+import { type ListedSegment, Segment } from './segment.js';
+import { sideFiles } from './segment-files.js';
 import {
   type RebuiltSegment,
   readIndexes,
@@ -58,6 +58,8 @@ export interface LoadedLog {
   readonly epochs: Epochs;
   readonly watermark: WatermarkVerdict;
   readonly isEverCompacted: boolean;
+  /** Everything below was compacted. */
+  readonly firstDirtyOffset: number;
   readonly wasClean: boolean;
   /** Largest timestamp in all segments before the active one, -1 without. */
   readonly runningMaxBefore: number;
@@ -118,24 +120,25 @@ function segmentContext(context: LoadContext, epochs: Epochs | undefined): Segme
 async function loadOurs(context: LoadContext, identity: LogIdentity): Promise<LoadedLog> {
   const { folder, watermark } = context;
   const mark = watermark.kind === 'present' ? watermark.watermark : undefined;
-  const bases = folder.segments.map((names) => names.baseOffset);
-  const lastBase = bases.at(-1);
-  if (lastBase === undefined) {
+  const listed = folder.segments;
+  const last = listed.at(-1);
+  if (last === undefined) {
     const missing = missingSegment(context, mark?.segmentBase ?? 0, mark?.durableOffset);
     throw damageError(missing);
   }
-  const loaded = await loadActive(context, identity, lastBase);
+  const lastBase = last.baseOffset;
+  const loaded = await loadActive(context, identity, last);
   const { startOffset } = loaded;
-  const kept = bases.filter((_, index) => (bases[index + 1] ?? Infinity) > startOffset);
-  const sealed = kept.slice(0, -1).map((baseOffset) => {
-    const segment = new Segment(folder.directory, baseOffset);
+  const kept = listed.filter((_, at) => (listed[at + 1]?.baseOffset ?? Infinity) > startOffset);
+  const sealed = kept.slice(0, -1).map((names) => {
+    const segment = Segment.listed(folder.directory, names);
     segment.hasGaps = loaded.isEverCompacted;
     return segment;
   });
   const isLastMissing = mark !== undefined && lastBase < mark.segmentBase;
   const damage = isLastMissing
     ? missingSegment(context, mark.segmentBase, mark.durableOffset)
-    : (loaded.damage ?? lostStart(context, kept[0] ?? lastBase, startOffset));
+    : (loaded.damage ?? lostStart(context, kept[0]?.baseOffset ?? lastBase, startOffset));
   return { ...loaded, segments: [...sealed, ...loaded.segments.slice(-1)], damage };
 }
 
@@ -169,9 +172,10 @@ function missingSegment(
 async function loadActive(
   context: LoadContext,
   identity: LogIdentity,
-  baseOffset: number,
+  last: ListedSegment,
 ): Promise<LoadedLog> {
   const { folder, watermark, config } = context;
+  const { baseOffset } = last;
   const mark = watermark.kind === 'present' ? watermark.watermark : undefined;
   const epochs = await loadEpochs(context);
   const ownContext = segmentContext(context, epochs);
@@ -181,13 +185,15 @@ async function loadActive(
     startOffset: mark?.startOffset ?? folder.segments[0]?.baseOffset ?? 0,
     watermark,
     isEverCompacted: mark?.isEverCompacted ?? false,
+    // A mark that is lost makes everything dirty: cleaning again what is clean changes nothing.
+    firstDirtyOffset: mark?.firstDirtyOffset ?? 0,
     aborted: await readAborted(context),
     firstOpenOffset: undefined,
     tornTail: undefined,
     damage: undefined,
   };
   if (mark?.isClean === true && mark.segmentBase === baseOffset) {
-    const active = await loadCleanActive(ownContext, folder, baseOffset, mark.position);
+    const active = await loadCleanActive(ownContext, folder, last, mark.position);
     if (active !== 'doubt' && active.seal !== undefined && epochs !== undefined) {
       return {
         ...common,
@@ -203,7 +209,7 @@ async function loadActive(
     }
   }
   const hasGaps = common.isEverCompacted;
-  const rebuilt = await rebuildSegment(ownContext, folder.directory, baseOffset, hasGaps);
+  const rebuilt = await rebuildSegment(ownContext, Segment.listed(folder.directory, last), hasGaps);
   const judged = await judgeActive(context, rebuilt);
   const { totals } = rebuilt.segment.active();
   rebuilt.segment.firstAppendMs = totals.bytes === 0 ? 0 : await modifiedMs(context, rebuilt);
@@ -237,10 +243,10 @@ async function modifiedMs(context: LoadContext, rebuilt: RebuiltSegment): Promis
 async function loadCleanActive(
   context: SegmentContext,
   folder: LogFolder,
-  baseOffset: number,
+  last: ListedSegment,
   bytes: number,
 ): Promise<Segment | 'doubt'> {
-  const segment = new Segment(folder.directory, baseOffset);
+  const segment = Segment.listed(folder.directory, last);
   const facts = await context.fileSystem.facts(segment.logPath);
   if (facts?.bytes !== bytes) return 'doubt';
   const seal = await readSeal(context, segment);
@@ -304,9 +310,10 @@ async function judgeActive(
 /** Aborted transactions as the `.txnindex` files list them. */
 async function readAborted(context: LoadContext): Promise<readonly AbortedTransaction[]> {
   const aborted: AbortedTransaction[] = [];
-  for (const { baseOffset, suffixes } of context.folder.segments) {
-    if (!suffixes.has('txnIndex')) continue;
-    const path = segmentPath(context.folder.directory, baseOffset, 'txnIndex');
+  const { directory } = context.folder;
+  for (const names of context.folder.segments) {
+    if (!names.suffixes.has('txnIndex')) continue;
+    const path = Segment.listed(directory, names).path('txnIndex');
     const bytes = await readSmallFile(context.fileSystem, path);
     const entries = bytes === undefined ? [] : decodeTxnIndex(bytes);
     if (entries === 'invalid') {
@@ -327,9 +334,10 @@ async function runningMaxBefore(context: LoadContext, baseOffset: number): Promi
   const before = segments.filter((names) => names.baseOffset < baseOffset);
   let runningMax = -1;
   for (const names of before.reverse()) {
-    const seal = await readSeal(plain, new Segment(directory, names.baseOffset));
+    const segment = Segment.listed(directory, names);
+    const seal = await readSeal(plain, segment);
     if (typeof seal !== 'string') return Math.max(runningMax, seal.runningMaxTimestamp);
-    const rebuilt = await rebuildSegment(plain, directory, names.baseOffset, true);
+    const rebuilt = await rebuildSegment(plain, segment, true);
     runningMax = Math.max(runningMax, rebuilt.segment.active().indexer.maxTimestamp);
   }
   return runningMax;
@@ -359,13 +367,13 @@ async function rebuildEpochs(context: LoadContext, active: RebuiltSegment): Prom
     if (entry.epoch > epochs.current) epochs.start(entry.epoch, entry.startOffset);
   };
   const plain = segmentContext(context, undefined);
-  for (const { baseOffset } of context.folder.segments) {
-    if (baseOffset === active.segment.baseOffset) break;
-    const segment = new Segment(context.folder.directory, baseOffset);
+  for (const names of context.folder.segments) {
+    if (names.baseOffset === active.segment.baseOffset) break;
+    const segment = Segment.listed(context.folder.directory, names);
     const seal = await readSeal(plain, segment);
     if (typeof seal !== 'string') seal.epochs.forEach(note);
     else {
-      const rebuilt = await rebuildSegment(plain, segment.directory, baseOffset, true);
+      const rebuilt = await rebuildSegment(plain, segment, true);
       rebuilt.epochStarts.forEach(note);
     }
   }
@@ -383,9 +391,10 @@ async function loadForeign(context: LoadContext): Promise<LoadedLog> {
   let runningMaxBefore = -1;
   const tracker = new TransactionTracker();
   const plain = segmentContext(context, undefined);
-  for (const { baseOffset } of folder.segments) {
+  for (const names of folder.segments) {
     const all = Number.POSITIVE_INFINITY;
-    const rebuilt = await rebuildSegment(plain, folder.directory, baseOffset, true, all, tracker);
+    const listed = Segment.listed(folder.directory, names);
+    const rebuilt = await rebuildSegment(plain, listed, true, all, tracker);
     const { totals, indexer } = rebuilt.segment.active();
     for (const { epoch, startOffset } of rebuilt.epochStarts) {
       if (epoch > epochs.current) epochs.start(epoch, startOffset);
@@ -421,6 +430,7 @@ async function loadForeign(context: LoadContext): Promise<LoadedLog> {
     epochs,
     watermark,
     isEverCompacted: true,
+    firstDirtyOffset: 0,
     aborted: tracker.aborted,
     firstOpenOffset: tracker.firstOpenOffset,
     wasClean: false,

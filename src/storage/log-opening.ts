@@ -11,7 +11,7 @@ import { createError, errnoOf, MillraceError } from '../base/errors.js';
 import { codecNamed } from './compression.js';
 import { Epochs, epochsCrc } from './epochs.js';
 import type { HolderLock } from './holder-lock.js';
-import { type LogOptions, rememberedOf, resolveLogOptions } from './log-config.js';
+import { checkLogOptions, type LogOptions, rememberedOf, resolveLogOptions } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
 import { adoptionSteps, epochsStep, identitySteps, isUnmade, syncWayTo } from './log-creation.js';
 import type { LogDamage } from './log-damage.js';
@@ -25,6 +25,7 @@ import { MarkKeeper } from './mark-keeper.js';
 import { Segment } from './segment.js';
 import { sideFiles } from './segment-files.js';
 import { SegmentList } from './segment-list.js';
+import { settleSwaps } from './swap-settling.js';
 import { AbortedTransactions } from './transactions.js';
 import { WATERMARK_BYTES } from './watermark.js';
 import type { Writer, WriterFile, WriterStep } from './writer.js';
@@ -50,13 +51,14 @@ export async function openForWriting(
   environment: LogEnvironment,
   alarm: ForeignWriterAlarm,
 ): Promise<OpenedLog> {
-  const config = resolveLogOptions(options, directory);
+  const config = checkLogOptions(options, directory);
   // Later it would be found out behind the back of whoever appends.
   if (!codecNamed(config.compression).isAvailable()) {
     throw createError('CODEC_UNAVAILABLE', { codec: config.compression, path: directory });
   }
   const before = await readFolder(environment.fileSystem, directory);
   if (before.kind !== 'log' && !config.create) throw notFound(before);
+  if (before.kind !== 'log') resolveLogOptions(options, directory);
   const writer = environment.acquireWriter();
   let lock: HolderLock | undefined;
   const files: WriterFile[] = [];
@@ -65,7 +67,8 @@ export async function openForWriting(
       await writer.run([{ kind: 'makeDirectory', path: directory }]);
     }
     lock = await environment.lockManager.acquire(directory);
-    const folder = await readFolder(environment.fileSystem, directory);
+    const listed = await readFolder(environment.fileSystem, directory);
+    const folder = await settleSwaps({ fileSystem: environment.fileSystem, writer }, listed);
     const opening = { directory, options, environment, writer, lock, alarm, files };
     return (await isUnmade(environment.fileSystem, folder))
       ? await createLog(opening)
@@ -125,6 +128,7 @@ async function createLog(opening: Opening): Promise<OpenedLog> {
     epochs,
     runningMaxBefore: -1,
     isEverCompacted: false,
+    firstDirtyOffset: 0,
     aborted: new AbortedTransactions([]),
     firstOpenOffset: undefined,
     durableAt: { segmentBase: 0, position: 0 },
@@ -170,6 +174,7 @@ async function openExisting(opening: Opening, folder: LogFolder): Promise<Opened
     epochs: loaded.epochs,
     runningMaxBefore: loaded.runningMaxBefore,
     isEverCompacted: loaded.isEverCompacted,
+    firstDirtyOffset: loaded.firstDirtyOffset,
     aborted: new AbortedTransactions(loaded.aborted),
     firstOpenOffset: loaded.firstOpenOffset,
     durableAt: place,

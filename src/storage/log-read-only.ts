@@ -9,18 +9,19 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.js';
 import type { Cancel } from '../base/clock.js';
-import { createError } from '../base/errors.js';
+import { createError, hasCode } from '../base/errors.js';
 import { Epochs, epochsCrc } from './epochs.js';
 import type { LogOptions } from './log-config.js';
 import type { LogCore } from './log-core.js';
 import type { LogDamage } from './log-damage.js';
 import type { LogEnvironment } from './log-environment.js';
-import { readFolder, readSmallFile } from './log-folder.js';
+import { type LogFolder, readFolder, readSmallFile } from './log-folder.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
 import { LogOffsets } from './log-offsets.js';
 import { LogSource } from './log-source.js';
-import { Segment } from './segment.js';
-import { parseFileName, sideFiles } from './segment-files.js';
+import { ReadOnlySegments, readFolderWithSwaps } from './read-only-segments.js';
+import type { Segment } from './segment.js';
+import { sideFiles } from './segment-files.js';
 import { SegmentList } from './segment-list.js';
 import { AbortedTransactions } from './transactions.js';
 import {
@@ -66,14 +67,19 @@ export async function openForReading(
     epochs: loaded.epochs,
     runningMaxBefore: loaded.runningMaxBefore,
     isEverCompacted: loaded.isEverCompacted,
+    firstDirtyOffset: loaded.firstDirtyOffset,
     aborted: new AbortedTransactions(loaded.aborted),
     firstOpenOffset: loaded.firstOpenOffset,
     durableAt: place,
     writtenAt: place,
   };
-  const source = new LogSource(core, damage, isForeign);
+  const isFollowed = mark !== undefined && damage === undefined;
+  const confirm = async (segment: Segment): Promise<void> => {
+    if (isFollowed) await poller.segments.confirm(segment);
+  };
+  const source = new LogSource(core, damage, isForeign, confirm);
   const poller = new WatermarkPoller(source, core, environment);
-  if (mark !== undefined && damage === undefined) source.observe(poller);
+  if (isFollowed) source.observe(poller);
   return {
     source,
     close: async () => {
@@ -90,17 +96,35 @@ async function loadUndisturbed(
   environment: LogEnvironment,
 ): Promise<LoadedLog> {
   for (let attempt = 1; ; attempt++) {
-    const folder = await readFolder(environment.fileSystem, directory);
-    if (folder.kind !== 'log') {
-      throw createError('LOG_NOT_FOUND', { path: directory, actual: folder.kind });
+    try {
+      const folder = await readFolderWithSwaps(environment.fileSystem, directory);
+      if (folder.kind !== 'log') {
+        throw createError('LOG_NOT_FOUND', { path: directory, actual: folder.kind });
+      }
+      const loaded = await loadLog(environment.fileSystem, folder, options);
+      // A slot that is unreadable may be one that is being written.
+      const { damage, watermark } = loaded;
+      const isDoubtful =
+        damage !== undefined ||
+        (watermark.kind === 'present' && watermark.damagedSlot) ||
+        (loaded.isEverCompacted && !(await isListedStill(environment, folder)));
+      if (!isDoubtful || attempt === LOAD_ATTEMPTS) return loaded;
+    } catch (error) {
+      // A file that was replaced meanwhile is missing, or does not fit the others.
+      const isDisturbed = hasCode(error, 'IO_FAILED') || hasCode(error, 'LOG_CORRUPT');
+      if (!isDisturbed || attempt === LOAD_ATTEMPTS) throw error;
     }
-    const loaded = await loadLog(environment.fileSystem, folder, options);
-    // A slot that is unreadable may be one that is being written.
-    const { damage, watermark } = loaded;
-    const isDoubtful =
-      damage !== undefined || (watermark.kind === 'present' && watermark.damagedSlot);
-    if (!isDoubtful || attempt === LOAD_ATTEMPTS) return loaded;
   }
+}
+
+/**
+ * Whether the names are those that were listed. A listing is no snapshot: a file that is renamed
+ * meanwhile may be missed, but then the next one, which comes after a swap's sync, shows others.
+ */
+async function isListedStill(environment: LogEnvironment, folder: LogFolder): Promise<boolean> {
+  const { names } = await readFolder(environment.fileSystem, folder.directory);
+  const listed = new Set(folder.names);
+  return names.length === listed.size && names.every((name) => listed.has(name));
 }
 
 /**
@@ -126,6 +150,7 @@ class WatermarkPoller {
   readonly #source: LogSource;
   readonly #core: LogCore;
   readonly #environment: LogEnvironment;
+  readonly segments: ReadOnlySegments;
   #cancel: Cancel | undefined;
   #isStopped = false;
 
@@ -133,6 +158,11 @@ class WatermarkPoller {
     this.#source = source;
     this.#core = core;
     this.#environment = environment;
+    this.segments = new ReadOnlySegments(source, core, () => this.refresh());
+  }
+
+  hasMoved(segment: Segment | undefined, error: unknown): Promise<boolean> {
+    return this.segments.hasMoved(segment, error);
   }
 
   /** Somebody waits. */
@@ -162,7 +192,10 @@ class WatermarkPoller {
     const verdict = judgeWatermark(await readSmallFile(this.#environment.fileSystem, path));
     if (verdict.kind !== 'present') return;
     const { watermark } = verdict;
-    if (watermark.segmentBase > this.#core.segments.active.baseOffset) await this.#addSegments();
+    // Before any segment is replaced the mark says that segments may be.
+    if (watermark.isEverCompacted) this.#core.isEverCompacted = true;
+    if (watermark.segmentBase > this.#core.segments.active.baseOffset)
+      await this.segments.addSegments();
     if (watermark.segmentBase > this.#core.segments.active.baseOffset) return;
     await this.#followEpochs(watermark.epochsCrc);
     this.#advance(watermark);
@@ -175,31 +208,6 @@ class WatermarkPoller {
     const bytes = await readSmallFile(this.#environment.fileSystem, path);
     const epochs = bytes === undefined ? 'invalid' : Epochs.decode(bytes);
     if (epochs !== 'invalid') this.#core.epochs = epochs;
-  }
-
-  /** Rolled since: what was active is sealed now, and its files say what it holds. */
-  async #addSegments(): Promise<void> {
-    const { directory, segments, isEverCompacted } = this.#core;
-    const names = await this.#environment.fileSystem.list(directory);
-    const bases = names
-      .map((name) => parseFileName(name))
-      .flatMap((parsed) =>
-        parsed.kind === 'segment' && parsed.suffix === 'log' ? [parsed.baseOffset] : [],
-      )
-      .sort((one, two) => one - two);
-    for (const baseOffset of bases) {
-      const { active } = segments;
-      if (baseOffset <= active.baseOffset) continue;
-      this.#source.indexes.forget(active);
-      active.totals = undefined;
-      active.indexer = undefined;
-      active.seal = undefined;
-      // Its seal says; until somebody reads that, any time may lie before the new active segment.
-      this.#core.runningMaxBefore = Number.POSITIVE_INFINITY;
-      const segment = new Segment(directory, baseOffset);
-      segment.hasGaps = isEverCompacted;
-      segments.append(segment);
-    }
   }
 
   #advance(watermark: Watermark): void {

@@ -11,6 +11,7 @@
 
 import { assert } from '../base/assert.js';
 import { createError, errnoOf } from '../base/errors.js';
+import type { SegmentIndexer } from '../index/segment-indexer.js';
 import { Batch } from './batch.js';
 import { inspectBatch } from './batch-decoder.js';
 import { HEADER_BYTES } from './batch-format.js';
@@ -22,12 +23,15 @@ import {
   batchNextOffset,
   isControlBatch,
 } from './batch-header.js';
-import { type BatchExpectation, continuityFault } from './batch-scan.js';
+import { type BatchExpectation, type BatchFault, continuityFault } from './batch-scan.js';
 import { visibleBytes } from './log-core.js';
 import { damageError } from './log-damage.js';
 import { fromSystem } from './log-folder.js';
 import { ReadChunk } from './read-chunk.js';
-import { alignedEnd, indexOf, locateOffset } from './read-locate.js';
+import { readEnd } from './read-end.js';
+import { readFault, shortFault } from './read-fault.js';
+import { fullIndexOf, indexFault } from './read-index-check.js';
+import { indexOf, locateOffset } from './read-locate.js';
 import type { Durability, Isolation, ReadSource } from './read-source.js';
 import type { Segment } from './segment.js';
 
@@ -52,8 +56,6 @@ export interface ReaderOptions {
 
 const FIRST_READ_BYTES = 8 * 1024;
 const READ_BYTES_MAX = 4 * 1024 * 1024;
-/** What lies behind the last index entry is read at once when it is no more than this. */
-const LAST_READ_BYTES = 128 * 1024;
 const READ_GROWTH = 4;
 
 const isDebug = process.env['MILLRACE_DEBUG'] === '1';
@@ -81,6 +83,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   /** The next batch starts at this offset; -1 when the index alone says where we are. */
   #expected = -1;
   #anchorLast = -1;
+  /** Of a cleaned segment: has an entry for every batch, to hold each one against. */
+  #fullIndex: SegmentIndexer | undefined;
   /** Filled anew for each batch. */
   readonly #expectation: Mutable<BatchExpectation> = {
     nextOffset: 0,
@@ -113,7 +117,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
         const batch = this.#take(chunk);
         if (batch !== undefined) return Promise.resolve({ done: false, value: batch });
       } catch (error) {
-        return this.#endWith(error);
+        return this.#endUnlessMoved(error);
       }
     }
     return this.#advance();
@@ -133,6 +137,18 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     throw error;
   }
 
+  /** Goes on when another segment stands where the reader was; else ends with the error. */
+  async #endUnlessMoved(error: unknown): Promise<IteratorResult<Batch, undefined>> {
+    if (this.#isEnded || !(await this.#source.hasMoved(this.#segment, error))) {
+      return this.#endWith(error);
+    }
+    this.#chunk = undefined;
+    this.#dropFetch();
+    this.#segment?.unpin();
+    this.#segment = undefined;
+    return this.#advance();
+  }
+
   async #advance(): Promise<IteratorResult<Batch, undefined>> {
     try {
       while (!this.#isEnded) {
@@ -146,11 +162,11 @@ export class LogReader implements AsyncIterableIterator<Batch> {
         const ahead = await this.#awaitMore();
         if (ahead === 'end') break;
         if (ahead === 'woken') continue;
-        if (this.#segment === undefined) await this.#locate();
+        if (this.#segment?.isReplaced !== false) await this.#locate();
         else if (!(await this.#nextChunk())) await this.#nextSegment();
       }
     } catch (error) {
-      return this.#endWith(error);
+      return this.#endUnlessMoved(error);
     }
     await this.#finish();
     return { done: true, value: undefined };
@@ -222,6 +238,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
 
   async #nextSegment(): Promise<void> {
     const segment = this.#current();
+    if (segment.isReplaced) return this.#locate();
     const next = this.#source.core.segments.after(segment);
     assert(next !== undefined, 'what lies before the end lies in a segment');
     // Records were deleted behind the segment that this reader had pinned.
@@ -250,6 +267,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   async #nextChunk(): Promise<boolean> {
     const segment = this.#current();
     const visible = await this.#visibleEnd(segment);
+    this.#fullIndex = fullIndexOf(segment);
     if (this.#position >= visible) {
       if (this.#expected !== -1 || this.#fallback >= this.#position) return false;
       // The batch that was tried first is written and not yet visible: this read ends before it.
@@ -258,13 +276,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const fetched = (await this.#takeFetch()) ?? (await this.#fetch(segment, visible));
     const end = fetched.position + fetched.count;
     if (fetched.count < this.#batchBytesMin) {
-      // At the visible end it is the batch's length that is wrong: reading again brings no more.
-      const isShort = end < visible;
-      throw this.#corrupt(segment, isShort ? end : fetched.position, {
-        reason: isShort ? 'the file ends early' : 'the batch reaches beyond the end',
-        expected: isShort ? visible : end,
-        actual: isShort ? end : fetched.position + this.#batchBytesMin,
-      });
+      const { position, fault } = shortFault(fetched.position, end, visible, this.#batchBytesMin);
+      throw this.#corrupt(segment, position, fault);
     }
     this.#chunk = new ReadChunk(fetched.bytes, fetched.count, segment.logPath, fetched.position);
     this.#batchBytesMin = HEADER_BYTES;
@@ -277,24 +290,17 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   async #visibleEnd(segment: Segment): Promise<number> {
     const place = this.#source.endPlace(this.#options.durability);
     const known = visibleBytes(segment, place);
-    if (known !== undefined) return known;
+    const isChecked = segment.hasGaps && segment.baseOffset < place.segmentBase;
+    if (known !== undefined && (!isChecked || segment.indexer !== undefined)) return known;
     await indexOf(this.#source, segment);
     const loaded = visibleBytes(segment, place);
     assert(loaded !== undefined, 'a loaded segment has a size');
     return loaded;
   }
 
-  /** Where a read from `position` ends: at a batch, if the index says where one starts. */
-  #readEnd(segment: Segment, position: number, visible: number): number {
-    const wanted = Math.max(this.#readBytes, this.#batchBytesMin);
-    const { indexer } = segment;
-    const aligned = indexer === undefined ? undefined : alignedEnd(indexer, position, wanted);
-    if (aligned === undefined || aligned - position < this.#batchBytesMin) {
-      // Behind the last entry lie its batch, a few small ones, and one more: rarely a second read.
-      const isLast = aligned === undefined && visible - position <= LAST_READ_BYTES;
-      return isLast ? visible : Math.min(visible, position + wanted);
-    }
-    return Math.min(visible, aligned);
+  #readEnd({ indexer }: Segment, position: number, visible: number): number {
+    const wish = { position, visible, wanted: this.#readBytes, bytesMin: this.#batchBytesMin };
+    return readEnd(indexer, wish);
   }
 
   async #fetch(segment: Segment, visible: number): Promise<Fetched> {
@@ -437,7 +443,9 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     expectation.nextOffset = this.#expected === -1 ? baseOffset : this.#expected;
     expectation.hasGaps = segment.hasGaps;
     expectation.epochs = this.#source.epochs;
-    const fault = continuityFault(bytes, chunk.start, expectation);
+    const fault =
+      continuityFault(bytes, chunk.start, expectation) ??
+      indexFault(this.#fullIndex, segment, bytes, chunk.start, chunk.position);
     if (fault !== undefined) throw this.#corrupt(segment, chunk.position, fault);
     return true;
   }
@@ -453,19 +461,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     this.#dropFetch();
   }
 
-  #corrupt(
-    segment: Segment,
-    position: number,
-    fault: { readonly reason: string; readonly expected?: unknown; readonly actual?: unknown },
-  ): Error {
-    return createError('LOG_CORRUPT', {
-      file: segment.logPath,
-      position,
-      offset: this.#offset,
-      reason: fault.reason,
-      expected: fault.expected === undefined ? undefined : String(fault.expected),
-      actual: fault.actual === undefined ? undefined : String(fault.actual),
-    });
+  #corrupt(segment: Segment, position: number, fault: BatchFault): Error {
+    return readFault(segment, position, this.#offset, fault);
   }
 
   /** The chunk has no whole batch left: the next one starts where its last batch ended. */

@@ -2,7 +2,8 @@
  * Carrying out what loading found: the changes that recovery makes on the disk, in order.
  *
  * 1 the directory is synced, because a process that died may have named files (a new segment,
- *   `log.json`) and not got to that;
+ *   `log.json`) and not got to that; also when the log was closed before, since `alter` changes
+ *   nothing else;
  * 2 a torn tail is copied to a `.broken` file and synced, then cut away and the cut synced;
  * 3 the valid bytes from the watermark to the end are written again in place and synced, because a
  *   sync that failed before the crash may have left pages marked clean that never got to the disk;
@@ -27,8 +28,9 @@ export function recoverySteps(
   file: WriterFile,
 ): readonly WriterStep[] {
   const active = loaded.segments.at(-1);
-  if (active === undefined || loaded.damage !== undefined || loaded.wasClean) return [];
+  if (active === undefined || loaded.damage !== undefined) return [];
   const steps: WriterStep[] = [{ kind: 'syncDirectory', path: folder.directory }];
+  if (loaded.wasClean) return steps;
   const { tornTail } = loaded;
   if (tornTail !== undefined) {
     for (const name of surplusBroken(folder)) {

@@ -4,7 +4,7 @@
 
 import type { Appender } from './appender.js';
 import type { Epochs } from './epochs.js';
-import { IndexCache, SegmentFiles } from './index-cache.js';
+import { type ConfirmSegment, IndexCache, SegmentFiles } from './index-cache.js';
 import type { LogCore, LogPosition } from './log-core.js';
 import type { LogDamage } from './log-damage.js';
 import { ProgressWaiters } from './progress-waiters.js';
@@ -16,6 +16,8 @@ import type { SegmentContext } from './segment-loader.js';
 export interface EndObserver {
   wait(): void;
   refresh(): Promise<void>;
+  /** Looks whether a file of the segment is another one now, and follows if so. */
+  hasMoved(segment: Segment | undefined, error: unknown): Promise<boolean>;
 }
 
 export class LogSource implements ReadSource {
@@ -30,10 +32,15 @@ export class LogSource implements ReadSource {
   #isClosed = false;
 
   /** `isForeign`: another engine wrote the batches, so their epochs say nothing. */
-  constructor(core: LogCore, damage: LogDamage | undefined, isForeign: boolean) {
+  constructor(
+    core: LogCore,
+    damage: LogDamage | undefined,
+    isForeign: boolean,
+    confirm?: ConfirmSegment,
+  ) {
     this.core = core;
     this.damage = damage;
-    this.files = new SegmentFiles(core.fileSystem);
+    this.files = new SegmentFiles(core.fileSystem, confirm);
     this.#isForeign = isForeign;
   }
 
@@ -58,6 +65,11 @@ export class LogSource implements ReadSource {
   /** Looks where the end is now; nothing to do when this process moves it. */
   async refresh(): Promise<void> {
     await this.#observer?.refresh();
+  }
+
+  async hasMoved(segment: Segment | undefined, error: unknown): Promise<boolean> {
+    if (segment?.isReplaced === true) return true;
+    return (await this.#observer?.hasMoved(segment, error)) ?? false;
   }
 
   get epochs(): Epochs | undefined {
@@ -97,6 +109,11 @@ export class LogSource implements ReadSource {
     this.#demand();
     this.#observer?.wait();
     await waiting;
+  }
+
+  /** Resolves when no file and no index of these segments is being opened or loaded. */
+  async quiesce(segments: readonly Segment[]): Promise<void> {
+    await Promise.all([this.files.quiesce(segments), this.indexes.quiesce(segments)]);
   }
 
   /** An end has moved: wakes who waits, and asks for a commit when a durable reader waits. */

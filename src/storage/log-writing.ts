@@ -30,6 +30,8 @@ import { isNoSpace } from './writer.js';
 /** When an append counts as done: synced to the disk, handed to the file system, or accepted. */
 export type Acks = 'durable' | 'written' | 'none';
 
+const ROLL_REFUSED = 'no space is left to begin a segment; nothing was changed';
+
 type State = 'open' | 'failing' | 'poisoned' | 'closing' | 'closed';
 
 /** From each state, the ones that may follow. */
@@ -41,12 +43,22 @@ export const writingTransitions: Readonly<Record<State, readonly State[]>> = {
   closed: [],
 };
 
+/** What the writing half tells the log. */
+export interface WritingEvents {
+  /** An end has moved, or the log was poisoned. */
+  readonly onProgress: () => void;
+  /** A segment was sealed. */
+  readonly onRolled: () => void;
+  /** No space was left; the log is cut back and goes on. */
+  readonly onDiskFull: () => void;
+}
+
 export class LogWriting {
   readonly #core: WritableLogCore;
   readonly #marks: MarkKeeper;
   readonly #appender: Appender;
   readonly #admission: AppendAdmission;
-  readonly #onProgress: () => void;
+  readonly #events: WritingEvents;
   #state: State = 'open';
   #isClosing = false;
   /** The watermark was settled outside a commit, and with that its clean flag cleared. */
@@ -58,13 +70,14 @@ export class LogWriting {
   #recovering: Promise<void> | undefined;
   #isWatchingSlabs = false;
 
-  constructor(core: WritableLogCore, marks: MarkKeeper, onProgress: () => void) {
+  constructor(core: WritableLogCore, marks: MarkKeeper, events: WritingEvents) {
     this.#core = core;
     this.#marks = marks;
-    this.#onProgress = onProgress;
+    this.#events = events;
     this.#admission = new AppendAdmission(core.config);
     this.#appender = new Appender(core, marks, {
       onProgress: () => this.#progress(),
+      onRolled: events.onRolled,
       onFailure: (failure) => this.#fail(failure),
       onUnprepared: () => this.#recover(this.#prepare()),
     });
@@ -128,6 +141,20 @@ export class LogWriting {
       const result = { baseOffset: target, lastOffset: target - 1 };
       this.#appender.awaitDurable({ target, result, resolve, reject });
     });
+  }
+
+  /**
+   * Seals the active segment and begins the next one; false when there was nothing to seal. Rejects
+   * with DISK_FULL, which harms nothing, LOG_POISONED and LOG_CLOSED.
+   */
+  async rollNow(): Promise<boolean> {
+    while (this.#recovering !== undefined) await this.#recovering;
+    this.#assertOpen();
+    const outcome = await this.#appender.rollNow();
+    while (this.#recovering !== undefined) await this.#recovering;
+    if (outcome !== 'failed') return outcome === 'rolled';
+    this.#assertOpen();
+    throw createError('DISK_FULL', { path: this.#core.directory, message: ROLL_REFUSED });
   }
 
   /** Runs while no commit is in flight and none begins; for changes of the watermark. */
@@ -240,7 +267,7 @@ export class LogWriting {
     if (this.#admission.isEmpty && this.#writableWaiters.length > 0) {
       for (const wake of this.#writableWaiters.splice(0)) wake();
     }
-    this.#onProgress();
+    this.#events.onProgress();
   }
 
   /** Raises the epoch, drops an old seal and clears the clean flag, before the first write. */
@@ -290,6 +317,7 @@ export class LogWriting {
     this.#move('open');
     this.#appender.resume();
     this.#progress();
+    this.#events.onDiskFull();
   }
 
   /** Nothing beyond the written end is stored, and nobody was told otherwise. */
@@ -330,7 +358,7 @@ export class LogWriting {
     logDiagnostics.poison.publish({ path, durableEnd: offsets.durable, cause });
     // A note for the next open; the failed file stays as it is whether or not the note is written.
     this.#marks.settle(this.#poisonContent()).catch(() => undefined);
-    this.#onProgress();
+    this.#events.onProgress();
   }
 
   #poisonContent(): MarkContent {

@@ -13,31 +13,34 @@ import { createError, errnoOf, type MillraceError } from '../base/errors.js';
 import { Mutex } from '../base/mutex.js';
 import type { AppendResult } from './append-waiters.js';
 import type { Batch } from './batch.js';
-import type { HolderLock } from './holder-lock.js';
+import type { PassReport } from './cleaning-loop.js';
 import { serveHolder } from './holder-service.js';
+import { closeWriting, type WritingParts } from './log-closing.js';
 import {
   alterConfig,
+  checkLogOptions,
   type LogConfig,
   type LogOptions,
   rememberedOf,
-  resolveLogOptions,
 } from './log-config.js';
 import { damageError, type LogDamage } from './log-damage.js';
-import { LogDeletions } from './log-deletion.js';
 import { type LogEnvironment, systemEnvironment } from './log-environment.js';
 import { fromSystem } from './log-folder.js';
 import { encodeLogJson } from './log-json.js';
-import { type OpenedLog, openForWriting } from './log-opening.js';
+import { LogMaintenance } from './log-maintenance.js';
+import { openForWriting } from './log-opening.js';
 import { openForReading } from './log-read-only.js';
+import { readOnlyStats } from './log-read-only-stats.js';
 import { LogReader, type ReadStart } from './log-reader.js';
+import type { RetentionReport } from './log-retention.js';
 import { LogSource } from './log-source.js';
+import type { LogStats } from './log-stats.js';
 import { type Acks, LogWriting } from './log-writing.js';
-import type { MarkKeeper } from './mark-keeper.js';
 import { checkReadOptions, type ReadOptions } from './read-options.js';
 import { findStart } from './read-start.js';
 import type { RecordInput } from './record.js';
+import { knownBytes } from './segment-facts.js';
 import { sideFiles } from './segment-files.js';
-import { closeSteps } from './segment-roll.js';
 import type { WriterStep } from './writer.js';
 
 export interface AppendOptions {
@@ -55,33 +58,30 @@ export interface LogDescription {
   readonly writtenOffset: number;
   readonly endOffset: number;
   readonly segments: number;
+  /** Of all segments; undefined while the sizes of old ones were not read. */
+  readonly bytes: number | undefined;
+  /** Of segments that were deleted and that readers still hold on the disk. */
+  readonly pinnedBytes: number;
   readonly state: 'open' | 'failing' | 'poisoned' | 'closing' | 'closed' | 'damaged' | 'read-only';
   readonly damage: LogDamage | undefined;
   readonly options: LogConfig;
-}
-
-interface WritingParts {
-  readonly opened: OpenedLog;
-  readonly marks: MarkKeeper;
-  readonly writing: LogWriting;
-  readonly lock: HolderLock;
-  /** Made with the first deletion. */
-  deletions?: LogDeletions;
 }
 
 export class Log {
   readonly #source: LogSource;
   readonly #parts: WritingParts | undefined;
   readonly #closeReading: () => Promise<void>;
-  readonly #mutex = new Mutex();
+  readonly #mutex: Mutex;
   #closing: Promise<void> | undefined;
 
   private constructor(
     source: LogSource,
     parts: WritingParts | undefined,
+    mutex: Mutex,
     closeReading: () => Promise<void>,
   ) {
     this.#source = source;
+    this.#mutex = mutex;
     this.#parts = parts;
     this.#closeReading = closeReading;
     parts?.lock.serve((request) =>
@@ -91,6 +91,9 @@ export class Log {
           append: (records) => this.append(records),
           deleteRecordsBefore: (offset) => this.deleteRecordsBefore(offset),
           alter: (options) => this.alter(options),
+          stats: () => this.stats(),
+          compact: () => this.compact(),
+          retain: () => this.retain(),
         },
         request,
       ),
@@ -111,7 +114,7 @@ export class Log {
     environment: LogEnvironment = systemEnvironment,
   ): Promise<Log> {
     const startedMs = environment.clock.monotonicMs();
-    const { readOnly } = resolveLogOptions(options, directory);
+    const { readOnly } = checkLogOptions(options, directory);
     const log = readOnly
       ? await Log.#openReadOnly(directory, options, environment)
       : await Log.#openWritable(directory, options, environment);
@@ -133,7 +136,7 @@ export class Log {
     environment: LogEnvironment,
   ): Promise<Log> {
     const { source, close } = await openForReading(directory, options, environment);
-    return new Log(source, undefined, close);
+    return new Log(source, undefined, new Mutex(), close);
   }
 
   static async #openWritable(
@@ -145,10 +148,19 @@ export class Log {
     const opened = await openForWriting(directory, options, environment, alarm);
     const { core, marks, lock, damage, isForeign } = opened;
     const source = new LogSource(core, damage, isForeign);
-    const writing = new LogWriting(core, marks, () => source.progress());
+    const writing = new LogWriting(core, marks, {
+      onProgress: () => source.progress(),
+      onRolled: () => maintenance.rolled(),
+      onDiskFull: () => maintenance.diskFull(),
+    });
     source.attach(writing.appender);
     alarm.onForeign = (error) => writing.poison(error);
-    return new Log(source, { opened, marks, writing, lock }, () => source.close());
+    const mutex = new Mutex();
+    const cleaner = environment.acquireCleaner();
+    const maintenance = new LogMaintenance({ core, source, writing, marks, cleaner, mutex });
+    if (damage === undefined) maintenance.start();
+    const parts = { opened, marks, writing, lock, maintenance };
+    return new Log(source, parts, mutex, () => source.close());
   }
 
   /** First readable offset. */
@@ -182,6 +194,8 @@ export class Log {
       writtenOffset: core.offsets.written,
       endOffset: this.endOffset,
       segments: core.segments.count,
+      bytes: knownBytes(core),
+      pinnedBytes: this.#parts?.maintenance.deletions.pinnedBytes ?? 0,
       state: damage !== undefined && state === 'open' ? 'damaged' : state,
       damage,
       options: core.config,
@@ -276,8 +290,41 @@ export class Log {
    */
   async deleteRecordsBefore(offset: number): Promise<number> {
     const { parts } = this.#changeable();
-    parts.deletions ??= new LogDeletions(this.#source, parts, this.#mutex);
-    return await parts.deletions.before(offset);
+    return await parts.maintenance.deletions.before(offset);
+  }
+
+  /**
+   * Lets go what retention lets go, now; it does so by itself too, see `retentionCheckMs`. Resolves
+   * to what went and why, once the new start is durable. Rejects like `deleteRecordsBefore`.
+   */
+  async retain(): Promise<RetentionReport> {
+    return await this.#changeable().parts.maintenance.retain();
+  }
+
+  /**
+   * Compacts now what may be compacted: rolls the active segment and keeps, of each key in what
+   * lies before it, the last record; it does so by itself too, see `minCleanableDirtyRatio`.
+   * Resolves to what that took and gave. Rejects with OPTION_INVALID unless `cleanup` contains
+   * 'compact', with the error of a pass (which is tried again by itself all the same), LOG_CLOSED.
+   */
+  async compact(): Promise<PassReport> {
+    return await this.#changeable().parts.maintenance.compact();
+  }
+
+  /** What the log holds, segment by segment, and why its cleaning does or does not take it. */
+  async stats(): Promise<LogStats> {
+    if (this.#closing !== undefined) throw createError('LOG_CLOSED', { path: this.directory });
+    const parts = this.#parts;
+    return parts === undefined ? readOnlyStats(this.#source) : parts.maintenance.stats();
+  }
+
+  /**
+   * Notes that `group` is done with everything below `offset`; undefined takes it back. Retention
+   * keeps what a group in `protectedGroups` has not reported; of one that has not reported since
+   * the log was opened, everything. Throws OPTION_INVALID.
+   */
+  reportOffset(group: string, offset: number | undefined): void {
+    this.#changeable().parts.maintenance.report(group, offset);
   }
 
   /**
@@ -303,6 +350,7 @@ export class Log {
       }
       core.config = config;
     });
+    parts.maintenance.altered();
   }
 
   /**
@@ -330,6 +378,7 @@ export class Log {
     try {
       if (parts !== undefined) {
         // Changes that were asked for before are carried out.
+        await parts.maintenance.stop();
         await this.#mutex.run(async () => undefined);
         await parts.writing.drain();
       }
@@ -359,35 +408,6 @@ export class Log {
 
   #readOnly(): MillraceError {
     return createError('LOG_READ_ONLY', { path: this.directory });
-  }
-}
-
-/** Seals the active segment, settles the watermark as clean, and gives everything back. */
-async function closeWriting(parts: WritingParts, damage: LogDamage | undefined): Promise<void> {
-  const { opened, marks, writing, lock } = parts;
-  const { core } = opened;
-  const { writer } = core;
-  const mayBeMarked = damage === undefined && writing.state === 'closing';
-  try {
-    if (
-      mayBeMarked &&
-      (writing.hasWritten || !opened.wasClean || core.segments.active.seal === undefined)
-    ) {
-      await writer.run(closeSteps(core));
-      await marks.settle(writing.appender.markContent({ isClean: true }));
-    }
-  } catch {
-    // Without the clean mark the next open recovers, from records that are durable already.
-  } finally {
-    if (writing.state === 'closing' || writing.state === 'poisoned') writing.markClosed();
-    writing.appender.abandon();
-    marks.close();
-    const files = [core.segments.active.writerFile, marks.file];
-    for (const file of files) {
-      if (file !== undefined) await writer.run([{ kind: 'close', file }]).catch(() => undefined);
-    }
-    await writer.release();
-    await lock.release();
   }
 }
 

@@ -27,7 +27,7 @@ export function markContentOf(
     // of slabs, one behind the running sync and one behind its successor.
     unsyncedBytesMax: flushBytes + 2 * (bufferBytes + batchBytesMax),
     startOffset: core.offsets.start,
-    firstDirtyOffset: core.offsets.start,
+    firstDirtyOffset: Math.max(core.firstDirtyOffset, core.offsets.start),
     epochsCrc: core.epochsCrc,
     ...overrides,
   };

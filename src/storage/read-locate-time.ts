@@ -11,7 +11,6 @@ import type { SegmentIndexer } from '../index/segment-indexer.js';
 import { indexOf } from './read-locate.js';
 import type { ReadSource } from './read-source.js';
 import type { Segment } from './segment.js';
-import { readSeal } from './segment-loader.js';
 
 /** Looks that are interpolated before the search only halves. */
 const GUESSES_MAX = 3;
@@ -33,7 +32,11 @@ export async function locateTimestamp(
   const { segments, offsets } = source.core;
   let segment: Segment | undefined = await firstCandidate(source, timestamp);
   while (segment !== undefined) {
-    const indexer = await indexOf(source, segment);
+    const indexer = await pinnedIndex(source, segment);
+    if (indexer === 'replaced') {
+      segment = await firstCandidate(source, timestamp);
+      continue;
+    }
     // Behind damage there may be what is asked for: the reader stops there and says so.
     if (indexer.maxTimestamp >= timestamp || segment.isDamaged) {
       // No record up to the last one of that batch is so new: what is asked for comes behind it.
@@ -46,6 +49,21 @@ export async function locateTimestamp(
     segment = segments.after(segment);
   }
   return undefined;
+}
+
+/** The segment's index, unless another segment stands in its place by now. */
+async function pinnedIndex(
+  source: ReadSource,
+  segment: Segment,
+): Promise<SegmentIndexer | 'replaced'> {
+  if (segment.isReplaced) return 'replaced';
+  segment.pin();
+  try {
+    const indexer = await indexOf(source, segment);
+    return segment.isReplaced ? 'replaced' : indexer;
+  } finally {
+    segment.unpin();
+  }
 }
 
 /**
@@ -78,10 +96,9 @@ async function firstCandidate(source: ReadSource, timestamp: number): Promise<Se
     }
     const segment = all[middle];
     if (segment === undefined) return segments.first;
-    const seal = segment.seal ?? (await readSeal(source.segmentContext, segment));
+    const seal = await source.indexes.seal(source.segmentContext, segment);
     // Without a seal nothing is known: then every segment is looked at in turn.
     if (typeof seal === 'string') return segments.first;
-    segment.seal = seal;
     if (seal.runningMaxTimestamp < timestamp) {
       low = middle + 1;
       lowPoint = { offset: seal.nextOffset, timestamp: seal.runningMaxTimestamp };

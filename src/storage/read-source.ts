@@ -27,6 +27,11 @@ export interface ReadSource {
   readonly isClosed: boolean;
   /** Looks where the ends are now, when another process moves them. */
   refresh(): Promise<void>;
+  /**
+   * Reading failed in `segment`, or before a segment was found. Whether another process has put
+   * another one in its place: the reader then goes on there.
+   */
+  hasMoved(segment: Segment | undefined, error: unknown): Promise<boolean>;
   /** Exclusive end of what may be read. */
   endOffset(durability: Durability): number;
   /** Where that end lies in the files. */

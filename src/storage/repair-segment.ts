@@ -24,7 +24,7 @@ import { stampCrc, writeBatchHeader } from './batch-header.js';
 import type { Epochs } from './epochs.js';
 import type { LogEnvironment } from './log-environment.js';
 import type { ByteRange, PlannedPiece, PlannedSegment } from './repair-plan.js';
-import type { Segment } from './segment.js';
+import { Segment } from './segment.js';
 import { brokenPath, segmentPath, TEMPORARY_SUFFIX } from './segment-files.js';
 import { rebuildSegment } from './segment-loader.js';
 import { sealSteps } from './segment-roll.js';
@@ -85,7 +85,7 @@ export async function sealSegment(
   const { fileSystem } = environment;
   const loading = { fileSystem, logId, indexIntervalBytes, epochs };
   const { baseOffset, hasGaps } = planned;
-  const rebuilt = await rebuildSegment(loading, directory, baseOffset, hasGaps);
+  const rebuilt = await rebuildSegment(loading, new Segment(directory, baseOffset), hasGaps);
   const { segment, invalid } = rebuilt;
   if (invalid !== undefined) {
     const { position, reason, expected, actual } = invalid;

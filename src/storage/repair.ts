@@ -24,6 +24,7 @@ import {
 } from './repair-plan.js';
 import { type RepairContext, rewriteSegment, sealSegment } from './repair-segment.js';
 import { segmentFileName, sideFiles } from './segment-files.js';
+import { settleSwaps } from './swap-settling.js';
 import { type InspectionOptions, inspectLog, type LogInspection } from './verify-inspection.js';
 import type { VerifyProblem } from './verify-report.js';
 import { encodeWatermark, WATERMARK_FILE_BYTES, WATERMARK_SLOT_DISTANCE } from './watermark.js';
@@ -69,7 +70,10 @@ export async function repairLog(directory: string, options: RepairOptions): Prom
   try {
     const lock = await environment.lockManager.acquire(directory);
     try {
-      const inspection = await inspectLog(environment.fileSystem, directory, options);
+      const { fileSystem } = environment;
+      // A swap that was cut short is ended as by an opening; one that is damaged ends the repair.
+      await settleSwaps({ fileSystem, writer }, await readFolder(fileSystem, directory));
+      const inspection = await inspectLog(fileSystem, directory, options);
       return await new Repair(inspection, options, environment, writer, lock.nonce).run();
     } finally {
       await lock.release();

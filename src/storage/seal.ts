@@ -170,6 +170,23 @@ export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
   return isSound(seal) ? seal : 'invalid';
 }
 
+/**
+ * Whether two seals are of the same files. The checksum over the headers, each of which holds the
+ * checksum of its batch, makes it improbable that other contents have the same one.
+ */
+export function isSameSeal(one: Seal, two: Seal): boolean {
+  return (
+    one.logId === two.logId &&
+    one.baseOffset === two.baseOffset &&
+    one.nextOffset === two.nextOffset &&
+    one.logBytes === two.logBytes &&
+    one.batches === two.batches &&
+    one.headersCrc === two.headersCrc &&
+    one.indexCrc === two.indexCrc &&
+    one.timeIndexCrc === two.timeIndexCrc
+  );
+}
+
 /** A checksum that fits does not make numbers of fields that hold none: those are NaN. */
 function isSound(seal: Seal): boolean {
   const { baseOffset, nextOffset, logBytes, batches, records } = seal;

@@ -6,6 +6,7 @@
  */
 
 import { join } from 'node:path';
+import { assert } from '../base/assert.js';
 import { limits } from '../base/limits.js';
 
 export const segmentSuffixes = {
@@ -18,6 +19,18 @@ export const segmentSuffixes = {
 } as const;
 
 export type SegmentSuffix = keyof typeof segmentSuffixes;
+
+/** Files of a segment beside its batches. */
+export const sideSuffixes: readonly SegmentSuffix[] = [
+  'offsetIndex',
+  'timeIndex',
+  'txnIndex',
+  'snapshot',
+  'seal',
+];
+
+/** All files of a segment in the order in which they go: a rest is never a segment. */
+export const segmentSuffixesInOrder: readonly SegmentSuffix[] = [...sideSuffixes, 'log'];
 
 export const sideFiles = {
   options: 'log.json',
@@ -32,10 +45,17 @@ export const sideFiles = {
 export const TEMPORARY_SUFFIX = '.tmp';
 /** Bytes that a recovery or a repair cut away, kept for people. */
 export const BROKEN_SUFFIX = '.broken';
+/** A file of a cleaned segment that has not replaced anything yet; open removes it. */
+export const CLEANED_SUFFIX = '.cleaned';
+/** A file of a cleaned segment that is about to get its name; open finishes or undoes it. */
+export const SWAP_SUFFIX = '.swap';
+/** A file of a segment that was replaced and that a reader may still be in; open removes it. */
+export const DELETED_SUFFIX = '.deleted';
 
 const DIGITS = 20;
 const SEGMENT_NAME = /^(\d{20})(\.[a-z]+)$/;
 const BROKEN_NAME = /^\d{20}\.\d+\.broken$/;
+const WORK_NAME = /^(\d{20}\.[a-z]+)(?:\.([1-9]\d{0,14}))?\.(cleaned|swap|deleted)$/;
 
 const suffixKinds = new Map<string, SegmentSuffix>([
   ['.log', 'log'],
@@ -52,7 +72,23 @@ export type FileName =
   | { readonly kind: 'side' }
   | { readonly kind: 'temporary' }
   | { readonly kind: 'broken' }
+  | WorkFileName
   | { readonly kind: 'foreign' };
+
+/** A file of a segment that is being put in the place of others, or was replaced. */
+export type WorkFileName =
+  | {
+      readonly kind: 'cleaned' | 'swap';
+      readonly baseOffset: number;
+      readonly suffix: SegmentSuffix;
+    }
+  | {
+      readonly kind: 'deleted';
+      readonly baseOffset: number;
+      readonly suffix: SegmentSuffix;
+      /** Which replacement it was; 1 or more. */
+      readonly number: number;
+    };
 
 export function segmentFileName(baseOffset: number, suffix: SegmentSuffix): string {
   return String(baseOffset).padStart(DIGITS, '0') + segmentSuffixes[suffix];
@@ -67,6 +103,20 @@ export function brokenPath(directory: string, baseOffset: number, number: number
   return join(directory, `${String(baseOffset).padStart(DIGITS, '0')}.${number}${BROKEN_SUFFIX}`);
 }
 
+export function cleanedName(baseOffset: number, suffix: SegmentSuffix): string {
+  return segmentFileName(baseOffset, suffix) + CLEANED_SUFFIX;
+}
+
+export function swapName(baseOffset: number, suffix: SegmentSuffix): string {
+  return segmentFileName(baseOffset, suffix) + SWAP_SUFFIX;
+}
+
+/** What a replaced file is called; `number` keeps it apart from one that is still pinned. */
+export function deletedName(baseOffset: number, suffix: SegmentSuffix, number: number): string {
+  assert(Number.isSafeInteger(number) && number >= 1, 'a replacement has a number');
+  return `${segmentFileName(baseOffset, suffix)}.${number}${DELETED_SUFFIX}`;
+}
+
 /** What a name in the folder of a log means. */
 export function parseFileName(name: string): FileName {
   if (sideNames.has(name)) return { kind: 'side' };
@@ -77,6 +127,8 @@ export function parseFileName(name: string): FileName {
       : { kind: 'foreign' };
   }
   if (BROKEN_NAME.test(name)) return { kind: 'broken' };
+  const work = WORK_NAME.exec(name);
+  if (work !== null) return parseWorkName(work[1] ?? '', work[2], work[3]);
   const match = SEGMENT_NAME.exec(name);
   const digits = match?.[1];
   const suffix = suffixKinds.get(match?.[2] ?? '');
@@ -84,4 +136,21 @@ export function parseFileName(name: string): FileName {
   const baseOffset = Number(digits);
   if (baseOffset > limits.offsetMax) return { kind: 'foreign' };
   return { kind: 'segment', baseOffset, suffix };
+}
+
+/** `number` belongs to `.deleted` names, and to them alone. */
+function parseWorkName(
+  name: string,
+  number: string | undefined,
+  kind: string | undefined,
+): FileName {
+  const parsed = parseFileName(name);
+  if (parsed.kind !== 'segment') return { kind: 'foreign' };
+  const { baseOffset, suffix } = parsed;
+  if (kind === 'deleted') {
+    if (number === undefined) return { kind: 'foreign' };
+    return { kind, baseOffset, suffix, number: Number(number) };
+  }
+  if (number !== undefined) return { kind: 'foreign' };
+  return { kind: kind === 'cleaned' ? 'cleaned' : 'swap', baseOffset, suffix };
 }

@@ -59,6 +59,21 @@ export class SegmentList {
     return first;
   }
 
+  /** Puts one segment in the place of adjacent ones, which do not include the active one. */
+  replace(old: readonly Segment[], next: Segment): void {
+    const [first] = old;
+    assert(first !== undefined, 'something is replaced');
+    const index = this.#segments.indexOf(first);
+    assert(index >= 0, 'the first segment is in the list');
+    assert(next.baseOffset === first.baseOffset, 'the new one starts where they did');
+    assert(index + old.length < this.#segments.length, 'the active segment stays');
+    assert(
+      old.every((segment, at) => this.#segments[index + at] === segment),
+      'they are adjacent',
+    );
+    this.#segments.splice(index, old.length, next);
+  }
+
   /** Takes out the segments after `segment`, which becomes the active one. */
   removeAfter(segment: Segment): readonly Segment[] {
     const index = this.#segments.indexOf(segment);

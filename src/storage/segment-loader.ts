@@ -19,7 +19,6 @@ import type { Epochs } from './epochs.js';
 import { fromSystem, readSmallFile } from './log-folder.js';
 import { decodeSeal, SEAL_BYTES_MAX, type Seal } from './seal.js';
 import { Segment } from './segment.js';
-import { segmentPath } from './segment-files.js';
 import type { TransactionTracker } from './transactions.js';
 
 export interface SegmentContext {
@@ -35,8 +34,7 @@ export async function readSeal(
   context: SegmentContext,
   segment: Segment,
 ): Promise<Seal | 'absent' | 'invalid'> {
-  const path = segmentPath(segment.directory, segment.baseOffset, 'seal');
-  const bytes = await readSmallFile(context.fileSystem, path, SEAL_BYTES_MAX);
+  const bytes = await readSmallFile(context.fileSystem, segment.path('seal'), SEAL_BYTES_MAX);
   if (bytes === undefined) return 'absent';
   const seal = decodeSeal(bytes);
   if (seal === 'invalid') return 'invalid';
@@ -51,9 +49,8 @@ export async function readIndexes(
   seal: Seal,
 ): Promise<SegmentIndexer | 'doubt'> {
   const { fileSystem, indexIntervalBytes } = context;
-  const { directory, baseOffset } = segment;
-  const offsetPath = segmentPath(directory, baseOffset, 'offsetIndex');
-  const timePath = segmentPath(directory, baseOffset, 'timeIndex');
+  const offsetPath = segment.path('offsetIndex');
+  const timePath = segment.path('timeIndex');
   const offsetBytes = await readSmallFile(fileSystem, offsetPath, limits.indexBytesMax);
   const timeBytes = await readSmallFile(fileSystem, timePath, limits.indexBytesMax * 2);
   if (offsetBytes === undefined || timeBytes === undefined) return 'doubt';
@@ -64,7 +61,7 @@ export async function readIndexes(
   const offsets = OffsetIndex.decode(offsetBytes, seal.logBytes);
   const times = TimeIndex.decode(timeBytes);
   if (offsets === 'invalid' || times === 'invalid') return 'doubt';
-  return new SegmentIndexer(baseOffset, indexIntervalBytes, offsets, times);
+  return new SegmentIndexer(segment.baseOffset, indexIntervalBytes, offsets, times);
 }
 
 export interface RebuiltSegment {
@@ -76,16 +73,16 @@ export interface RebuiltSegment {
   readonly epochStarts: readonly { readonly epoch: number; readonly startOffset: number }[];
 }
 
-/** Walks the segment's file, or its first `bytesMax` bytes, and builds its indexes and totals. */
+/** Walks the file of `of`, or its first `bytesMax` bytes, and builds its indexes and totals. */
 export async function rebuildSegment(
   context: SegmentContext,
-  directory: string,
-  baseOffset: number,
+  of: Segment,
   hasGaps: boolean,
   bytesMax: number = Number.POSITIVE_INFINITY,
   tracker?: TransactionTracker,
 ): Promise<RebuiltSegment> {
-  const segment = Segment.createActive(directory, baseOffset, context.indexIntervalBytes);
+  const { baseOffset } = of;
+  const segment = Segment.walked(of, context.indexIntervalBytes);
   segment.hasGaps = hasGaps;
   const epochStarts: { epoch: number; startOffset: number }[] = [];
   try {
@@ -141,13 +138,15 @@ export async function loadSealedSegment(
     segment.hasGaps = seal.hasGaps;
     const indexer = await readIndexes(context, segment, seal);
     if (indexer !== 'doubt') {
+      segment.isFullyIndexed = seal.hasGaps && indexer.offsets.count === seal.batches;
       segment.indexer ??= indexer;
       return;
     }
   }
   const hasGaps = typeof seal === 'string' ? mayHaveGaps : seal.hasGaps;
-  const rebuilt = await rebuildSegment(context, segment.directory, segment.baseOffset, hasGaps);
+  const rebuilt = await rebuildSegment(context, segment, hasGaps);
   segment.hasGaps = hasGaps;
+  segment.isFullyIndexed = false;
   segment.isDamaged = rebuilt.invalid !== undefined;
   segment.indexer = rebuilt.segment.indexer;
   const totals = rebuilt.segment.active().totals;

@@ -9,14 +9,22 @@
  * It does no input or output; it is pinned by readers, and deletion waits for the last pin.
  */
 
+import { join } from 'node:path';
 import { assert } from '../base/assert.js';
 import { crc32c } from '../base/crc32c.js';
 import { SegmentIndexer } from '../index/segment-indexer.js';
 import { HEADER_BYTES } from './batch-format.js';
 import { batchBaseOffset, batchCount, batchLastOffset, batchMaxTimestamp } from './batch-header.js';
+import type { SegmentFacts } from './cleaner-task.js';
 import type { Epochs } from './epochs.js';
 import { encodeSeal, type Seal } from './seal.js';
-import { segmentPath } from './segment-files.js';
+import {
+  deletedName,
+  type SegmentSuffix,
+  segmentFileName,
+  segmentSuffixesInOrder,
+} from './segment-files.js';
+import { SwapGate } from './swap-gate.js';
 import type { WriterFile } from './writer.js';
 
 /** Running totals over the batches of a segment, in file order. */
@@ -34,13 +42,23 @@ export interface SealedFiles {
   readonly timeIndex: Uint8Array;
 }
 
+/** Where a segment is listed: its files may lie under other names than their own for a while. */
+export interface ListedSegment {
+  readonly baseOffset: number;
+  readonly names?: ReadonlyMap<SegmentSuffix, string> | undefined;
+}
+
 export class Segment {
   readonly directory: string;
   readonly baseOffset: number;
+  /** Held while its files change their names; who opens one of them waits there. */
+  readonly gate = new SwapGate();
   /** Offsets in it may skip: compacted, or written by another engine. */
   hasGaps = false;
   /** A rebuild met bytes that do not verify: the indexes end before them. */
   isDamaged = false;
+  /** The offset index holds every batch: each one can be held against it. */
+  isFullyIndexed = false;
   /** Present while active, and once loaded for a sealed segment. */
   indexer: SegmentIndexer | undefined;
   /** Present while active; the seal of a sealed segment once it was read. */
@@ -50,6 +68,12 @@ export class Segment {
   writerFile: WriterFile | undefined;
   /** Wall clock of the first append, for the age of an active segment; 0 while empty. */
   firstAppendMs = 0;
+  /** Wall clock of the last append; 0 when none came since the log was opened. */
+  lastAppendMs = 0;
+  /** What a cleaner read of it, while there is no seal in memory. */
+  facts: SegmentFacts | undefined;
+  #names: ReadonlyMap<SegmentSuffix, string> | undefined;
+  #isReplaced = false;
   #pins = 0;
   #onUnpinned: (() => void) | undefined;
 
@@ -58,15 +82,62 @@ export class Segment {
     this.baseOffset = baseOffset;
   }
 
-  static createActive(directory: string, baseOffset: number, indexIntervalBytes: number): Segment {
-    const segment = new Segment(directory, baseOffset);
-    segment.indexer = new SegmentIndexer(baseOffset, indexIntervalBytes);
-    segment.totals = { bytes: 0, nextOffset: baseOffset, batches: 0, records: 0, headersCrc: 0 };
+  static listed(directory: string, listed: ListedSegment): Segment {
+    const segment = new Segment(directory, listed.baseOffset);
+    segment.#names = listed.names;
     return segment;
   }
 
+  static createActive(directory: string, baseOffset: number, indexIntervalBytes: number): Segment {
+    const segment = new Segment(directory, baseOffset);
+    segment.#begin(indexIntervalBytes);
+    return segment;
+  }
+
+  /** An empty one over the files of `of`, to be filled by walking them. */
+  static walked(of: Segment, indexIntervalBytes: number): Segment {
+    const segment = Segment.listed(of.directory, of);
+    segment.#begin(indexIntervalBytes);
+    return segment;
+  }
+
+  #begin(indexIntervalBytes: number): void {
+    const nextOffset = this.baseOffset;
+    this.indexer = new SegmentIndexer(nextOffset, indexIntervalBytes);
+    this.totals = { bytes: 0, nextOffset, batches: 0, records: 0, headersCrc: 0 };
+  }
+
   get logPath(): string {
-    return segmentPath(this.directory, this.baseOffset, 'log');
+    return this.path('log');
+  }
+
+  /** Where one of its files lies now, if it is there. */
+  path(suffix: SegmentSuffix): string {
+    const name = this.#names?.get(suffix) ?? segmentFileName(this.baseOffset, suffix);
+    return join(this.directory, name);
+  }
+
+  /** The names of its files where they are not their own. */
+  get names(): ReadonlyMap<SegmentSuffix, string> | undefined {
+    return this.#names;
+  }
+
+  /** Another segment stands in its place: a reader in it goes there with its next chunk. */
+  get isReplaced(): boolean {
+    return this.#isReplaced;
+  }
+
+  /** It was taken out of the list; with a number, its files were renamed by that replacement. */
+  retire(number?: number): void {
+    assert(!this.#isReplaced, 'a segment is replaced once');
+    this.#isReplaced = true;
+    if (number === undefined) return;
+    this.#names = new Map(
+      segmentSuffixesInOrder.map((suffix) => [
+        suffix,
+        deletedName(this.baseOffset, suffix, number),
+      ]),
+    );
   }
 
   get pins(): number {

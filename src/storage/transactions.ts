@@ -108,6 +108,10 @@ export class AbortedTransactions {
     }
   }
 
+  get all(): readonly AbortedTransaction[] {
+    return this.#all;
+  }
+
   get isEmpty(): boolean {
     return this.#all.length === 0;
   }

@@ -13,7 +13,10 @@ import { Epochs, epochsCrc } from './epochs.js';
 import { type LogFolder, readFolder, readSmallFile } from './log-folder.js';
 import { decodeLogJson, decodeMetadata, type LogIdentity } from './log-json.js';
 import { decodeSeal, SEAL_BYTES_MAX } from './seal.js';
-import { segmentPath, sideFiles } from './segment-files.js';
+import { Segment } from './segment.js';
+import { parseFileName, sideFiles, swapName } from './segment-files.js';
+import { committedSwaps } from './swap-recovery.js';
+import { readSwapEnds, withSwaps } from './swap-state.js';
 import type { Findings, VerifyProblem, VerifyWarning } from './verify-report.js';
 import { judgeWatermark, type Watermark, type WatermarkVerdict } from './watermark.js';
 
@@ -56,7 +59,8 @@ export async function readLogFacts(
   const watermark = isFolder
     ? await readWatermark(fileSystem, directory)
     : judgeWatermark(undefined);
-  const folder = await readFolder(fileSystem, directory);
+  const listed = await readFolder(fileSystem, directory);
+  const folder = await placeSwaps(fileSystem, listed, found);
   const seals = folder.segments.filter(({ suffixes }) => suffixes.has('seal'));
   const isForeign = !folder.hasOptions && watermark.kind === 'absent' && seals.length === 0;
   const identity = await readIdentity(fileSystem, directory, isForeign, found);
@@ -69,6 +73,36 @@ export async function readLogFacts(
   noteNames(folder, found);
   const { trusted } = table;
   return { folder, watermark, mark, identity, logId, isForeign, epochs: trusted, epochMax };
+}
+
+/** The folder as it looks with its swaps finished; each of them is told. */
+async function placeSwaps(
+  fileSystem: FileSystem,
+  folder: LogFolder,
+  found: FactFindings,
+): Promise<LogFolder> {
+  const { directory } = folder;
+  const bases = committedSwaps(folder.names);
+  if (bases.length === 0) return folder;
+  for (const base of bases) {
+    const reason = 'segments are being replaced, or that was cut short: the next open finishes it';
+    const file = join(directory, swapName(base, 'log'));
+    found.warnings.add({ code: 'SWAP_UNFINISHED', file, position: 0, offset: base, reason });
+  }
+  try {
+    // Whose seals they are is judged with the segments: here their batches say where they end.
+    return withSwaps(folder, await readSwapEnds(fileSystem, folder, undefined));
+  } catch (error) {
+    if (!hasCode(error, 'LOG_CORRUPT')) throw error;
+    const { file, position, reason } = error.facts;
+    found.problems.add({
+      code: 'SWAP_INVALID',
+      file: String(file),
+      position: Number(position),
+      reason: String(reason),
+    });
+    return folder;
+  }
 }
 
 async function readIdentity(
@@ -133,9 +167,9 @@ async function readSideFile(
 
 /** When nothing else names the log: what its seals say. */
 async function idOfSeals(fileSystem: FileSystem, folder: LogFolder): Promise<string | undefined> {
-  for (const { baseOffset, suffixes } of folder.segments) {
-    if (!suffixes.has('seal')) continue;
-    const path = segmentPath(folder.directory, baseOffset, 'seal');
+  for (const names of folder.segments) {
+    if (!names.suffixes.has('seal')) continue;
+    const path = Segment.listed(folder.directory, names).path('seal');
     const bytes = await readSmallFile(fileSystem, path, SEAL_BYTES_MAX).catch(() => undefined);
     const seal = bytes === undefined ? 'invalid' : decodeSeal(bytes);
     if (seal !== 'invalid') return seal.logId;
@@ -198,6 +232,15 @@ function noteNames(folder: LogFolder, found: FactFindings): void {
   for (const name of folder.leftovers) {
     const reason = 'work that a crash cut short; the next open removes it';
     const file = join(folder.directory, basename(name));
+    found.warnings.add({ code: 'LEFTOVER', file, position: 0, reason });
+  }
+  const isCommitted = committedSwaps(folder.names).length > 0;
+  for (const name of folder.names) {
+    const { kind } = parseFileName(name);
+    const isWork = kind === 'cleaned' || kind === 'deleted' || (kind === 'swap' && !isCommitted);
+    if (!isWork) continue;
+    const reason = 'a cleaning at work, or what one left: the next open removes it';
+    const file = join(folder.directory, name);
     found.warnings.add({ code: 'LEFTOVER', file, position: 0, reason });
   }
   for (const name of folder.brokenFiles) {

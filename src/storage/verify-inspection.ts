@@ -8,13 +8,15 @@
  */
 
 import { join } from 'node:path';
-import { createError, errnoOf } from '../base/errors.js';
+import { createError, errnoOf, hasCode } from '../base/errors.js';
 import type { FileSystem } from '../base/file-system.js';
 import { searchBatches } from './batch-scan.js';
 import { segmentsBelow } from './log-cleanup.js';
 import { fromSystem } from './log-folder.js';
 import { judgeInvalidBytes } from './recovery-verdict.js';
+import { Segment } from './segment.js';
 import { segmentPath, sideFiles } from './segment-files.js';
+import { segmentsSeen } from './verify-disturbance.js';
 import { type LogFacts, readLogFacts, readWatermark } from './verify-facts.js';
 import { type MissingOffsets, missingOffsets } from './verify-missing.js';
 import { Findings, type VerifyProblem, type VerifyWarning } from './verify-report.js';
@@ -46,6 +48,7 @@ export interface LogInspection {
 }
 
 const TAIL_ATTEMPTS = 5;
+const SWAP_ATTEMPTS = 5;
 
 export async function inspectLog(
   fileSystem: FileSystem,
@@ -53,10 +56,30 @@ export async function inspectLog(
   options: InspectionOptions = {},
 ): Promise<LogInspection> {
   try {
-    return await new LogInspector(fileSystem, directory, options).run();
+    return await inspectUndisturbed(fileSystem, directory, options);
   } catch (error) {
     const isOfSystem = errnoOf(error)?.startsWith('E') === true && isSystemError(error);
     throw isOfSystem ? fromSystem(error, directory) : error;
+  }
+}
+
+/** A writer may replace segments meanwhile: what seems wrong then is looked at again. */
+async function inspectUndisturbed(
+  fileSystem: FileSystem,
+  directory: string,
+  options: InspectionOptions,
+): Promise<LogInspection> {
+  for (let attempt = 1; ; attempt += 1) {
+    const before = await segmentsSeen(fileSystem, directory);
+    const isDisturbed = async (): Promise<boolean> =>
+      attempt < SWAP_ATTEMPTS && (await segmentsSeen(fileSystem, directory)) !== before;
+    try {
+      const inspection = await new LogInspector(fileSystem, directory, options).run();
+      if (inspection.problems.count === 0 || !(await isDisturbed())) return inspection;
+    } catch (error) {
+      const isGone = errnoOf(error) === 'ENOENT' || hasCode(error, 'IO_FAILED');
+      if (!isGone || !(await isDisturbed())) throw error;
+    }
   }
 }
 
@@ -153,7 +176,8 @@ class LogInspector {
       this.#warnings.add({ code: 'LEFTOVER', file, position: 0, offset: base, reason });
     }
     for (const base of kept) {
-      const path = segmentPath(this.#directory, base, 'log');
+      const names = facts.folder.segments.find(({ baseOffset }) => baseOffset === base);
+      const path = Segment.listed(this.#directory, names ?? { baseOffset: base }).logPath;
       this.#bytesTotal += (await this.#fileSystem.facts(path))?.bytes ?? 0;
     }
     return kept;

@@ -15,6 +15,8 @@ export type ProblemCode =
   /** Offsets that the log should hold and that no file holds. */
   | 'OFFSETS_MISSING'
   | 'FILE_MISSING'
+  /** A cleaned segment that is to replace others, and does not verify. */
+  | 'SWAP_INVALID'
   | 'SEAL_ABSENT'
   | 'SEAL_INVALID'
   | 'SEAL_DIFFERS'
@@ -36,6 +38,8 @@ export type WarningCode =
   | 'WATERMARK_SLOT_DAMAGED'
   | 'SIDE_FILE_DOUBTFUL'
   | 'LEFTOVER'
+  /** Segments are being replaced, or that was cut short: the next open finishes it. */
+  | 'SWAP_UNFINISHED'
   | 'BROKEN_FILE'
   | 'CREATION_UNFINISHED';
 

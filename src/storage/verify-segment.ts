@@ -22,7 +22,8 @@ import type { BatchFault } from './batch-scan.js';
 import type { EpochStart } from './epochs.js';
 import { readSmallFile } from './log-folder.js';
 import { decodeSeal, SEAL_BYTES_MAX, type Seal } from './seal.js';
-import { segmentPath } from './segment-files.js';
+import { Segment } from './segment.js';
+import type { SegmentSuffix } from './segment-files.js';
 import type { LogFacts } from './verify-facts.js';
 import {
   type IndexFault,
@@ -77,6 +78,8 @@ export async function inspectSegment(
 class SegmentInspector {
   readonly #fileSystem: FileSystem;
   readonly #task: SegmentTask;
+  /** Under which names the files lie. */
+  readonly #files: Segment;
   readonly #logPath: string;
   readonly #problems = new Findings<VerifyProblem>();
   readonly #warnings = new Findings<VerifyWarning>();
@@ -92,6 +95,9 @@ class SegmentInspector {
   constructor(fileSystem: FileSystem, task: SegmentTask) {
     this.#fileSystem = fileSystem;
     this.#task = task;
+    const { folder } = task.facts;
+    const names = folder.segments.find(({ baseOffset }) => baseOffset === task.baseOffset);
+    this.#files = Segment.listed(folder.directory, names ?? task);
     this.#logPath = this.#path('log');
   }
 
@@ -134,8 +140,8 @@ class SegmentInspector {
     }
   }
 
-  #path(suffix: Parameters<typeof segmentPath>[2]): string {
-    return segmentPath(this.#task.facts.folder.directory, this.#task.baseOffset, suffix);
+  #path(suffix: SegmentSuffix): string {
+    return this.#files.path(suffix);
   }
 
   async #readSeal(): Promise<Seal | undefined> {

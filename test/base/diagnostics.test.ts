@@ -15,6 +15,11 @@ test('diagnostics: the names of the channels are permanent', () => {
       'millrace:log:poison',
       'millrace:log:damage',
       'millrace:log:slow-flush',
+      'millrace:log:retain',
+      'millrace:log:retain-failed',
+      'millrace:log:clock-jump',
+      'millrace:log:clean',
+      'millrace:log:clean-failed',
     ],
   );
 });

@@ -30,6 +30,7 @@ test('a symbolic link is refused, also one that leads nowhere', async (t) => {
     const path = join(directory, name);
     await assert.rejects(nodeFileSystem.open(path), { code: 'ELOOP' });
     assertErrno('ELOOP', () => writing.open(path, 'existing'));
+    assertErrno('ELOOP', () => writing.open(path, 'reading'));
     assertErrno('ELOOP', () => writing.open(path, 'create'));
     assertErrno('EEXIST', () => writing.open(path, 'exclusive'));
     assert.equal((await nodeFileSystem.facts(path))?.kind, 'other');
@@ -51,6 +52,7 @@ test('a pipe is refused at once instead of waiting for its other end', async (t)
   execFileSync('mkfifo', [path]);
   await assert.rejects(nodeFileSystem.open(path), { code: 'EINVAL' });
   assertErrno('EINVAL', () => writing.open(path, 'existing'));
+  assertErrno('EINVAL', () => writing.open(path, 'reading'));
   assert.equal((await nodeFileSystem.facts(path))?.kind, 'other');
 });
 

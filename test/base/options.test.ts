@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InvariantViolation } from '../../src/base/assert.js';
 import { type ErrorCode, type ErrorFacts, MillraceError } from '../../src/base/errors.js';
-import { type GivenOptions, optionTable, resolveOptions } from '../../src/base/options.js';
+import {
+  type GivenOptions,
+  limitOf,
+  optionTable,
+  resolveForeign,
+  resolveOptions,
+} from '../../src/base/options.js';
 
 const table = optionTable({
   segmentBytes: { unit: 'bytes', default: 1_024, min: 512, max: 4_096, doc: 'Size of a segment.' },
@@ -117,6 +123,67 @@ test('options: a table whose default is outside its own bounds does not load', (
     name: 'InvariantViolation',
   });
   assert.throws(() => optionTable({ silent: { default: true, doc: '' } }), InvariantViolation);
+});
+
+const cleaning = optionTable({
+  limitBytes: {
+    unit: 'bytes',
+    isLimit: true,
+    default: 'unlimited',
+    min: 1,
+    max: 100,
+    doc: 'Most.',
+  },
+  ratio: { unit: 'share', isFraction: true, default: 0.5, min: 0, max: 1, doc: 'How much.' },
+  groups: { default: [], namesMax: 3, nameBytesMax: 4, doc: 'Which.' },
+});
+
+test('options: a limit is a whole number or the word unlimited', () => {
+  for (const [limitBytes, limit] of [
+    ['unlimited', Number.POSITIVE_INFINITY],
+    [1, 1],
+    [100, 100],
+  ] as const) {
+    assert.equal(limitOf(resolveOptions(cleaning, { limitBytes }, 'open').limitBytes), limit);
+  }
+  for (const limitBytes of [0, 101, 1.5, -1, Number.POSITIVE_INFINITY, 'Unlimited', '7', null]) {
+    assert.throws(() => resolveForeign(cleaning, { limitBytes }, 'open'), MillraceError);
+  }
+});
+
+test('options: a fraction is any number within its bounds', () => {
+  for (const ratio of [0, 0.123, 1]) {
+    assert.equal(resolveOptions(cleaning, { ratio }, 'open').ratio, ratio);
+  }
+  for (const ratio of [-0.001, 1.001, Number.NaN, '0.5', 'unlimited']) {
+    assert.throws(() => resolveForeign(cleaning, { ratio }, 'open'), MillraceError);
+  }
+});
+
+test('options: names are sorted, frozen and ours', () => {
+  const given = ['b', 'a', 'c'];
+  const { groups } = resolveOptions(cleaning, { groups: given }, 'open');
+  given[0] = 'x';
+  assert.deepEqual(groups, ['a', 'b', 'c']);
+  assert.ok(Object.isFrozen(groups));
+  assert.deepEqual(given, ['x', 'a', 'c']);
+});
+
+test('options: names that are empty, long, double, too many or no texts are refused', () => {
+  const wrong = [
+    [''],
+    ['12345'],
+    ['ääa'],
+    ['a', 'a'],
+    ['1', '2', '3', '4'],
+    [1],
+    'a',
+    [undefined, 'a'],
+    null,
+  ];
+  for (const groups of wrong) {
+    assert.throws(() => resolveForeign(cleaning, { groups }, 'open'), MillraceError);
+  }
 });
 
 function refusal(given: unknown): { code: ErrorCode; facts: ErrorFacts } {

@@ -52,9 +52,25 @@ function openContract(check: Check): void {
     assert.deepEqual(await pair.reading.list(pair.directory), []);
   });
 
+  check('open for reading reads and measures, and refuses to change anything', (pair) => {
+    const { writing, directory } = pair;
+    const path = `${directory}/a`;
+    assertErrno('ENOENT', () => writing.open(path, 'reading'));
+    putFile(writing, path, 'first');
+    const file = writing.open(path, 'reading');
+    assert.equal(contentOf(writing, file), 'first');
+    assert.equal(writing.size(file), 5);
+    assertErrno('EBADF', () => writing.write(file, Buffer.from('x'), 0, 1, 0));
+    assertErrno('EINVAL', () => writing.truncate(file, 0));
+    assert.equal(contentOf(writing, file), 'first');
+    writing.close(file);
+    assertErrno('EBADF', () => writing.size(file));
+  });
+
   check('open refuses a directory', async ({ reading, writing, directory }) => {
     writing.makeDirectory(`${directory}/d`);
     assertErrno('EISDIR', () => writing.open(`${directory}/d`, 'existing'));
+    assertErrno('EISDIR', () => writing.open(`${directory}/d`, 'reading'));
     assertErrno('EISDIR', () => writing.open(`${directory}/d`, 'create'));
     assertErrno('EEXIST', () => writing.open(`${directory}/d`, 'exclusive'));
     await rejectsErrno('EISDIR', reading.open(`${directory}/d`));
@@ -143,6 +159,16 @@ function contentContract(check: Check): void {
     assert.equal(target.toString(), '.cd.....');
     assert.equal(writing.read(file, target, 0, 8, 4), 0);
     assert.equal(writing.read(file, target, 0, 8, 400), 0);
+    writing.close(file);
+  });
+
+  check('the size of a file follows writes and truncation', ({ writing, directory }) => {
+    const file = writing.open(`${directory}/a`, 'create');
+    assert.equal(writing.size(file), 0);
+    writing.write(file, Buffer.from('abcd'), 0, 4, 10);
+    assert.equal(writing.size(file), 14);
+    writing.truncate(file, 3);
+    assert.equal(writing.size(file), 3);
     writing.close(file);
   });
 

@@ -82,7 +82,8 @@ export class FolderImage {
     open: (path, mode) => {
       const name = path.slice(PREFIX.length);
       const known = this.#files.get(name);
-      if (known === undefined && mode === 'existing') throw errno('ENOENT', path);
+      const mustExist = mode === 'existing' || mode === 'reading';
+      if (known === undefined && mustExist) throw errno('ENOENT', path);
       if (known !== undefined && mode === 'exclusive') throw errno('EEXIST', path);
       const file = known ?? { bytes: new Uint8Array(0), isOwn: true };
       this.#files.set(name, file);
@@ -98,6 +99,7 @@ export class FolderImage {
     },
     read: (descriptor, target, start, count, position) =>
       copyOut(this.#handle(descriptor).bytes, target, start, count, position),
+    size: (descriptor) => this.#handle(descriptor).bytes.length,
     datasync: () => undefined,
     truncate: (descriptor, bytes) => resize(this.#handle(descriptor), bytes),
     close: (descriptor) => {

@@ -9,6 +9,7 @@
  */
 
 import { Prng } from '../../src/base/prng.js';
+import { InlineCleaner } from '../../src/storage/cleaner-inline.js';
 import { codecOf } from '../../src/storage/compression.js';
 import { InlineWriter } from '../../src/storage/inline-writer.js';
 import { Log } from '../../src/storage/log.js';
@@ -56,6 +57,7 @@ export function imageEnvironment(image: FolderImage, clock = new SimClock()): Lo
     clock,
     lockManager: createMemoryLockManager(),
     acquireWriter: () => new InlineWriter(image.blockingFileSystem),
+    acquireCleaner: () => new InlineCleaner(image.blockingFileSystem),
     bootId: () => '0123456789abcdef'.repeat(2),
     newLogId: () => 'fedcba9876543210'.repeat(2),
   };

@@ -78,6 +78,7 @@ export function killingFileSystem(inner: BlockingFileSystem, point: KillPoint): 
       }),
     read: (file, target, start, count, position) =>
       inner.read(file, target, start, count, position),
+    size: (file) => inner.size(file),
     datasync: (file) => around('datasync', pathOf(file), () => inner.datasync(file)),
     truncate: (file, bytes) => around('truncate', pathOf(file), () => inner.truncate(file, bytes)),
     close: (file) => around('close', pathOf(file), () => inner.close(file)),

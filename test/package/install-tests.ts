@@ -49,6 +49,21 @@ const withoutOptionalScript = `
   await assert.rejects(opening, { code: 'CODEC_UNAVAILABLE' });
 `;
 
+/** Cleaning takes place on a thread, whose file lies in the package. */
+const cleanScript = `
+  import assert from 'node:assert/strict';
+  import { pathToFileURL } from 'node:url';
+  const file = 'node_modules/millrace/dist/src/storage/cleaner-pool.js';
+  const { acquireCleaner } = await import(pathToFileURL(file).href);
+  const cleaner = acquireCleaner();
+  const task = { kind: 'facts', directory: 'none', logId: '0'.repeat(32), baseOffsets: [0] };
+  const answer = await cleaner.run(task, { hold: 'keep-alive' });
+  assert.deepEqual(answer, { kind: 'facts', segments: [] });
+  assert.equal(cleaner.stats().completed, 1);
+  await cleaner.release();
+  assert.equal(cleaner.stats().threads, 0);
+`;
+
 export function installTests(packed: () => PackedProject): void {
   test('package: with and without optional dependencies the same bytes are read', async () => {
     const { project, bareProject } = packed();
@@ -69,6 +84,16 @@ export function installTests(packed: () => PackedProject): void {
     const { bareProject } = packed();
     writeFileSync(join(bareProject, 'absent.mjs'), withoutOptionalScript);
     assertSuccess(await runNode(bareProject, ['absent.mjs']), 'the project without optional ones');
+  });
+
+  test('package: cleaning finds its thread, with and without optional dependencies', async () => {
+    const { project, bareProject } = packed();
+    for (const folder of [project, bareProject]) {
+      writeFileSync(join(folder, 'clean.mjs'), cleanScript);
+      const outcome = await runNode(folder, ['clean.mjs']);
+      assertSuccess(outcome, `cleaning in ${folder}`);
+      assert.equal(outcome.stderr, '', 'no warnings');
+    }
   });
 
   test('package: the installed command says its version', async () => {

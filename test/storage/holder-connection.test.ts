@@ -105,6 +105,9 @@ test('holder: every kind of request arrives as it was sent', async (t) => {
   const requests: HolderRequest[] = [
     { kind: 'describe' },
     { kind: 'deleteRecordsBefore', offset: limits.offsetMax },
+    { kind: 'stats', fromOffset: limits.offsetMax },
+    { kind: 'compact' },
+    { kind: 'retain' },
     { kind: 'alter', options: { retentionMs: -1, cleanup: 'compact', strict: true } },
     {
       kind: 'append',
@@ -118,7 +121,7 @@ test('holder: every kind of request arrives as it was sent', async (t) => {
   assert.deepEqual(seen, requests);
   assert.deepEqual(replies.at(-1), {
     ok: true,
-    values: { count: 4, nested: [{ a: null }, true, 2 ** 40] },
+    values: { count: 7, nested: [{ a: null }, true, 2 ** 40] },
   });
   await client.request({ kind: 'append', records: [{}] });
   const empty = { key: null, value: null, timestamp: undefined, headers: [] };

@@ -185,3 +185,13 @@ function makeHeader(length: number): Uint8Array {
   header.writeUInt32BE(length);
   return header;
 }
+
+test('protocol: an alter carries lists of names, and no list of anything else', () => {
+  const options = { retentionMs: 'unlimited', protectedGroups: ['a', 'b'] };
+  const bodyOf = (frame: Uint8Array) => frame.subarray(FRAME_HEADER_BYTES);
+  const parsed = parseRequest(bodyOf(encodeRequest(1, { kind: 'alter', options })));
+  assert.ok(parsed.outcome === 'request');
+  assert.deepEqual(parsed.request, { kind: 'alter', options });
+  const wrong = { version: 1, id: 1, kind: 'alter', options: { protectedGroups: ['a', 1] } };
+  assert.equal(parseRequest(packr.pack(wrong)).outcome, 'refused');
+});

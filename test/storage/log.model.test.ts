@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { InlineCleaner } from '../../src/storage/cleaner-inline.js';
 import { InlineWriter } from '../../src/storage/inline-writer.js';
 import { Log } from '../../src/storage/log.js';
 import { hexOfUuid } from '../../src/storage/log-environment.js';
@@ -39,6 +40,7 @@ async function open(disk: SimDisk): Promise<Pick<Real, 'disk' | 'clock' | 'log'>
     clock,
     lockManager: createMemoryLockManager(),
     acquireWriter: () => new InlineWriter(disk.blockingFileSystem),
+    acquireCleaner: () => new InlineCleaner(disk.blockingFileSystem),
     bootId: () => hexOfUuid(disk.bootId),
     newLogId: () => '1'.repeat(32),
   };

@@ -2,6 +2,7 @@
  * A log of several segments on an imaginary disk, for verify, repair and dump.
  */
 
+import { InlineCleaner } from '../../src/storage/cleaner-inline.js';
 import { InlineWriter } from '../../src/storage/inline-writer.js';
 import { Log } from '../../src/storage/log.js';
 import type { LogOptions } from '../../src/storage/log-config.js';
@@ -19,6 +20,7 @@ export function environmentOf(disk: SimDisk): LogEnvironment {
     clock: new SimClock(1_700_000_000_000),
     lockManager: createMemoryLockManager(),
     acquireWriter: () => new InlineWriter(disk.blockingFileSystem),
+    acquireCleaner: () => new InlineCleaner(disk.blockingFileSystem),
     bootId: () => hexOfUuid(disk.bootId),
     newLogId: () => '0123456789abcdef0123456789abcdef',
   };

@@ -12,6 +12,7 @@
 
 import { join } from 'node:path';
 import type { Batch } from '../../src/storage/batch.js';
+import { InlineCleaner } from '../../src/storage/cleaner-inline.js';
 import { InlineWriter } from '../../src/storage/inline-writer.js';
 import { Log } from '../../src/storage/log.js';
 import type { LogOptions } from '../../src/storage/log-config.js';
@@ -40,6 +41,7 @@ export class SimLog {
       clock,
       lockManager: createMemoryLockManager(),
       acquireWriter: () => new InlineWriter(this.disk.blockingFileSystem),
+      acquireCleaner: () => new InlineCleaner(this.disk.blockingFileSystem),
       bootId: () => hexOfUuid(this.disk.bootId),
       newLogId: () => LOG_ID,
     };

@@ -7,6 +7,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { MillraceError } from '../../src/base/errors.js';
+import { InlineCleaner } from '../../src/storage/cleaner-inline.js';
 import type { Log } from '../../src/storage/log.js';
 import { Log as LogFace } from '../../src/storage/log.js';
 import { hexOfUuid, type LogEnvironment } from '../../src/storage/log-environment.js';
@@ -83,6 +84,7 @@ export class LogSession {
       clock: this.clock,
       lockManager: createMemoryLockManager(),
       acquireWriter: () => new LateWriter(disk.blockingFileSystem, workload.lateness),
+      acquireCleaner: () => new InlineCleaner(disk.blockingFileSystem),
       bootId: () => hexOfUuid(disk.bootId),
       newLogId: () => {
         logIds += 1;

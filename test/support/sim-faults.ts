@@ -17,9 +17,10 @@ export type SimCallName =
   | 'makeDirectory'
   | 'syncDirectory';
 
-/** Calls without a number; a fault may name them. `read` is the one of the writing half. */
+/** Calls without a number; a fault may name them. `read` and `size` are of the writing half. */
 export type SimReadingCallName =
   | 'read'
+  | 'size'
   | 'readerOpen'
   | 'readerRead'
   | 'readerSize'

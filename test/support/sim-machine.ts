@@ -28,6 +28,8 @@ export interface SimHandle {
   readonly half: 'reading' | 'writing';
   readonly path: string;
   readonly file: FileNode;
+  /** Opened by the writing half for reading only. */
+  readonly isReadOnly?: boolean;
 }
 
 /** What `freeBytes` says where no limit is set. */

@@ -3,7 +3,7 @@
  */
 
 import { assert } from '../../src/base/assert.js';
-import type { BlockingFileSystem, FileDescriptor } from '../../src/base/file-system.js';
+import type { BlockingFileSystem, FileDescriptor, OpenMode } from '../../src/base/file-system.js';
 import { createSimErrno } from './sim-errors.js';
 import { shortenedCount } from './sim-faults.js';
 import { rangeOf, readImage } from './sim-image.js';
@@ -20,9 +20,15 @@ export function createSimWriter(machine: SimMachine): BlockingFileSystem {
       machine.enterReading('read', handle.path);
       return readImage(handle.file.now, rangeOf(target, start, count, position), position);
     },
+    size: (file) => {
+      const handle = machine.handle(file, 'writing', 'size');
+      machine.enterReading('size', handle.path);
+      return handle.file.now.bytes;
+    },
     datasync: (file) => datasync(machine, file),
     truncate: (file, bytes) => {
       const handle = machine.handle(file, 'writing', 'truncate');
+      if (handle.isReadOnly === true) throw createSimErrno('EINVAL', 'truncate', handle.path);
       assert(Number.isSafeInteger(bytes) && bytes >= 0, 'a file has a whole size of 0 or more');
       run(machine, 'truncate', handle.path, { bytes }, () =>
         machine.state.truncate(handle.file, bytes, machine.nowMs()),
@@ -66,23 +72,16 @@ function run(
   act();
 }
 
-function open(
-  machine: SimMachine,
-  path: string,
-  mode: 'create' | 'exclusive' | 'existing',
-): FileDescriptor {
+function open(machine: SimMachine, path: string, mode: OpenMode): FileDescriptor {
   const fault = machine.enter('open', path);
   if (fault?.carriedOut === true) openFile(machine, path, mode);
   machine.report(fault, 'open', path);
   const file = openFile(machine, path, mode);
-  return machine.openHandle({ half: 'writing', path, file });
+  const isReadOnly = mode === 'reading';
+  return machine.openHandle({ half: 'writing', path, file, isReadOnly });
 }
 
-function openFile(
-  machine: SimMachine,
-  path: string,
-  mode: 'create' | 'exclusive' | 'existing',
-): FileNode {
+function openFile(machine: SimMachine, path: string, mode: OpenMode): FileNode {
   const isThere = machine.state.find(path, 'open') !== undefined;
   const isMade = mode === 'exclusive' || (mode === 'create' && !isThere);
   if (isMade) machine.state.make(path, 'file', 'open', machine.nowMs());
@@ -96,6 +95,7 @@ function write(
   position: number,
 ): number {
   const handle = machine.handle(file, 'writing', 'write');
+  if (handle.isReadOnly === true) throw createSimErrno('EBADF', 'write', handle.path);
   const fault = machine.enter('write', handle.path, { position, bytes: source.length });
   if (fault?.errno !== undefined && fault.carriedOut !== true) {
     throw createSimErrno(fault.errno, 'write', handle.path);

@@ -1,0 +1,310 @@
+/**
+ * The compaction of one log: what it would do and why, and one pass of it.
+ *
+ * A pass maps the keys of the dirty range, then cleans and swaps group after group, oldest first;
+ * only when the last one is in its place does the first dirty offset move. It changes nothing that
+ * a reader could miss: records go only when a later one of their key is in the mapped range. So it
+ * may end after any group, by a failure, a close or a crash, and the next one begins anew.
+ *
+ * The work is a cleaner's; this file decides on facts, asks, and edits the log between two tasks.
+ */
+
+import type { Mutex } from '../base/mutex.js';
+import { limitOf } from '../base/options.js';
+import { randomSeed } from '../base/prng.js';
+import { TrustedClock } from '../base/trusted-clock.js';
+import { KeyOffsetMap } from '../index/key-offset-map.js';
+import type {
+  CleanerLog,
+  CleanerRunOptions,
+  FactsTask,
+  GroupResult,
+  GroupTask,
+  MapResult,
+  TransactionCarry,
+} from './cleaner-task.js';
+import type { PassReport, PassUrgency } from './cleaning-loop.js';
+import {
+  type CompactionDecision,
+  type CompactionFacts,
+  decideCompaction,
+} from './compaction-decision.js';
+import { planGroups } from './compaction-plan.js';
+import type { LogCleaner } from './log-cleaner.js';
+import { isCompacting } from './log-config.js';
+import type { WritableLogCore } from './log-core.js';
+import type { LogSource } from './log-source.js';
+import type { LogWriting } from './log-writing.js';
+import type { MarkKeeper } from './mark-keeper.js';
+import type { Segment } from './segment.js';
+import {
+  type KnownSegment,
+  knownSegments,
+  newestAppendMs,
+  readMoreFacts,
+} from './segment-facts.js';
+import { replaceSegments } from './segment-replacement.js';
+import { settleLiveSwaps } from './swap-settling.js';
+
+export interface CompactionParts {
+  readonly core: WritableLogCore;
+  readonly source: LogSource;
+  readonly writing: LogWriting;
+  readonly marks: MarkKeeper;
+  readonly cleaner: LogCleaner;
+  /** Held by whoever edits the list of segments. */
+  readonly mutex: Mutex;
+}
+
+/** How long the last batch of a producer is kept for the sake of its sequence; as in Kafka. */
+const PRODUCER_EXPIRY_MS = 24 * 60 * 60 * 1000;
+
+const NOTHING: PassReport = Object.freeze({
+  outcome: 'nothing',
+  hasMore: false,
+  bytesIn: 0,
+  bytesOut: 0,
+  recordsIn: 0,
+  recordsOut: 0,
+  keylessRecords: 0,
+});
+
+export interface CompactionLook {
+  readonly decision: CompactionDecision;
+  readonly facts: Omit<CompactionFacts, 'segments'> & {
+    readonly segments: readonly KnownSegment[];
+  };
+}
+
+/** What the groups of one pass share. */
+interface Pass {
+  readonly log: CleanerLog;
+  readonly map: SharedArrayBuffer;
+  readonly hashSeed: number;
+  readonly mapped: Pick<MapResult, 'mappedEnd' | 'producers' | 'producerOffsets'>;
+  readonly nowMs: number;
+  readonly run: CleanerRunOptions;
+}
+
+export class LogCompaction {
+  readonly #parts: CompactionParts;
+  readonly #clock: TrustedClock;
+  readonly #openedMs: number;
+  #lastPassMs: number | undefined;
+  /** Of the last replacement; an opening removes what earlier processes left. */
+  #replacements = 0;
+
+  constructor(parts: CompactionParts) {
+    this.#parts = parts;
+    this.#openedMs = parts.core.clock.nowMs();
+    // A jump is published by retention, which looks more often.
+    this.#clock = new TrustedClock(parts.core.clock, () => undefined);
+  }
+
+  /** What a pass would do now, with the facts it rests on; reads the facts that are not known. */
+  async look(run: CleanerRunOptions): Promise<CompactionLook> {
+    const { core, cleaner } = this.#parts;
+    const read = (task: FactsTask) => cleaner.run(task, run);
+    let known = knownSegments(core);
+    while (!known.isComplete && (await readMoreFacts(core, read))) known = knownSegments(core);
+    const { config, offsets } = core;
+    const facts = {
+      segments: known.segments,
+      firstDirtyOffset: Math.max(core.firstDirtyOffset, offsets.start),
+      lastStableOffset: core.firstOpenOffset ?? offsets.durable,
+      durableEnd: offsets.durable,
+      isEverCompacted: core.isEverCompacted,
+      openedMs: this.#openedMs,
+      lastPassMs: this.#lastPassMs,
+      newestMs: newestAppendMs(core, this.#openedMs),
+      nowMs: this.#nowMs(),
+    };
+    return { decision: decideCompaction(config, facts), facts };
+  }
+
+  /**
+   * One pass, if it is due or asked for. Rejects with the signal's reason, DISK_FULL, LOG_CORRUPT
+   * (which names what does not verify), CLEANER_FAILED, and what poisons the log.
+   */
+  readonly pass = async (signal: AbortSignal, urgency: PassUrgency): Promise<PassReport> => {
+    const { core, writing } = this.#parts;
+    if (!isCompacting(core.config) || writing.state !== 'open') return NOTHING;
+    // Somebody who waits keeps the process alive; what runs by itself does not.
+    const run: CleanerRunOptions = {
+      signal,
+      bytesPerSecond: limitOf(core.config.cleanerBytesPerSecond),
+      ...(urgency === 'asked' ? { hold: 'keep-alive' } : {}),
+    };
+    let look = await this.look(run);
+    const isRollWanted = urgency === 'asked' || look.decision.rollActive;
+    if (isRollWanted && (await writing.rollNow())) {
+      await writing.flush(core.segments.active.baseOffset);
+      look = await this.look(run);
+    }
+    const { decision, facts } = look;
+    const hasWork = decision.cleanBytes + decision.dirtyBytes > 0;
+    if (!hasWork || !(decision.isEligible || urgency === 'asked')) return NOTHING;
+    const report = await this.#clean(decision, facts, run);
+    this.#lastPassMs = this.#nowMs();
+    return report;
+  };
+
+  async #clean(
+    { upperOffset }: CompactionDecision,
+    facts: CompactionLook['facts'],
+    run: CleanerRunOptions,
+  ): Promise<PassReport> {
+    const { core } = this.#parts;
+    const { config } = core;
+    const sealed = facts.segments.filter(({ baseOffset }) => baseOffset < upperOffset);
+    const pass = await this.#map(facts.firstDirtyOffset, upperOffset, sealed, run);
+    const { mappedEnd } = pass.mapped;
+    const total = { ...NOTHING };
+    let carry: readonly TransactionCarry[] = [];
+    let followsUnreadable = false;
+    for (const group of planGroups(sealed, mappedEnd, config.segmentBytes)) {
+      const result = await this.#group(pass, group, sealed, { carry, followsUnreadable });
+      // What this group was is not in the log any more: the next pass sees it as it is.
+      if (result === 'outdated') return { ...total, outcome: 'cleaned', hasMore: true };
+      carry = result.carry;
+      followsUnreadable = result.hasUnreadable;
+      total.bytesIn += result.bytesIn;
+      total.bytesOut += result.outcome === 'cleaned' ? result.bytesOut : result.bytesIn;
+      total.recordsIn += result.recordsIn;
+      total.recordsOut += result.recordsOut;
+      total.keylessRecords += result.keylessRecords;
+      if (result.outcome === 'cleaned') total.outcome = 'cleaned';
+    }
+    if (mappedEnd > core.firstDirtyOffset) await this.#note({ firstDirtyOffset: mappedEnd });
+    const hasMore = mappedEnd < upperOffset;
+    return { ...total, hasMore, outcome: hasMore ? 'cleaned' : total.outcome };
+  }
+
+  /** The map of the dirty range; an empty one when a pass is about tombstones alone. */
+  async #map(
+    firstDirtyOffset: number,
+    upperOffset: number,
+    sealed: readonly KnownSegment[],
+    run: CleanerRunOptions,
+  ): Promise<Pass> {
+    const { core, cleaner } = this.#parts;
+    const { directory, logId, epochs, aborted } = core;
+    const log = { directory, logId, epochs: epochs.entries, aborted: aborted.all };
+    // At least one key fits, so every pass gets on.
+    const bytesMin = KeyOffsetMap.bytesMin(core.config.batchBytesMax);
+    const map = new SharedArrayBuffer(Math.max(core.config.cleanerMapBytes, bytesMin));
+    const hashSeed = randomSeed() | 0;
+    const dirty = sealed.filter(({ endOffset }) => endOffset > firstDirtyOffset);
+    const nowMs = this.#nowMs();
+    if (dirty.length === 0) {
+      const mapped = { mappedEnd: upperOffset, producers: [], producerOffsets: [] };
+      return { log, map, hashSeed, mapped, nowMs, run };
+    }
+    const mapped = await cleaner.run(
+      { kind: 'map', ...log, segments: dirty, firstDirtyOffset, upperOffset, map, hashSeed },
+      run,
+    );
+    return { log, map, hashSeed, mapped, nowMs, run };
+  }
+
+  async #group(
+    pass: Pass,
+    group: readonly KnownSegment[],
+    sealed: readonly KnownSegment[],
+    before: Pick<GroupTask, 'carry' | 'followsUnreadable'>,
+  ): Promise<GroupResult | 'outdated'> {
+    const { core, cleaner, mutex, source } = this.#parts;
+    const { log, map, hashSeed, mapped, nowMs, run } = pass;
+    const old = group.map(({ baseOffset }) => core.segments.floor(baseOffset));
+    if (!isInList(core, old, group)) return 'outdated';
+    const result = await cleaner.run(
+      {
+        kind: 'group',
+        ...log,
+        mappedEnd: mapped.mappedEnd,
+        producers: mapped.producers,
+        producerOffsets: mapped.producerOffsets,
+        ...before,
+        segments: group,
+        runningMaxTimestamp: runningMaxBefore(core, sealed, group),
+        map,
+        hashSeed,
+        nowMs,
+        tombstoneRetentionMs: core.config.tombstoneRetentionMs,
+        producerExpiryMs: PRODUCER_EXPIRY_MS,
+      },
+      run,
+    );
+    const { seal } = result;
+    if (seal === undefined) return result;
+    // Offsets in any segment may skip from now on: the log says so before the first one does.
+    if (!core.isEverCompacted) await this.#note({ isEverCompacted: true });
+    return await mutex.run(async () => {
+      if (!isInList(core, old, group) || run.signal?.aborted === true) {
+        await settleLiveSwaps(core, core.directory, core.logId);
+        run.signal?.throwIfAborted();
+        return 'outdated';
+      }
+      this.#replacements += 1;
+      const number = this.#replacements;
+      const { directory } = core;
+      const replaced = group.map(({ baseOffset }) => baseOffset);
+      const { baseOffset } = seal;
+      await replaceSegments(source, core, {
+        old,
+        seal,
+        number,
+        // A swap that began is ended: it takes a few renames, and half of one serves nobody.
+        run: async () => {
+          await cleaner.run(
+            { kind: 'swap', directory, baseOffset, replaced, number },
+            { hold: run.hold },
+          );
+        },
+      });
+      return result;
+    });
+  }
+
+  /** Writes what has changed to the watermark, and syncs it. */
+  async #note(changes: { firstDirtyOffset?: number; isEverCompacted?: true }): Promise<void> {
+    const { core, marks, writing } = this.#parts;
+    await writing.exclusively(async () => {
+      core.firstDirtyOffset = changes.firstDirtyOffset ?? core.firstDirtyOffset;
+      core.isEverCompacted ||= changes.isEverCompacted ?? false;
+      await marks.settle(writing.appender.markContent());
+    });
+  }
+
+  #nowMs(): number {
+    return this.#clock.nowMs(this.#parts.core.config.tombstoneRetentionMs);
+  }
+}
+
+/** Whether the segments are what they were when the pass looked at them. */
+function isInList(
+  core: WritableLogCore,
+  old: readonly Segment[],
+  group: readonly KnownSegment[],
+): boolean {
+  return group.every(({ baseOffset }, index) => {
+    const segment = core.segments.floor(baseOffset);
+    return segment === old[index] && segment.baseOffset === baseOffset;
+  });
+}
+
+/** No record before the group is newer; a segment that is not known may hold any time. */
+function runningMaxBefore(
+  core: WritableLogCore,
+  sealed: readonly KnownSegment[],
+  group: readonly KnownSegment[],
+): number {
+  const baseOffset = group[0]?.baseOffset ?? 0;
+  let running = -1;
+  for (const segment of sealed) {
+    if (segment.baseOffset >= baseOffset) break;
+    if (segment.records < 0) return core.runningMaxBefore;
+    running = Math.max(running, segment.maxTimestamp);
+  }
+  return running;
+}
