@@ -11,6 +11,7 @@ import { compactionInterference } from './compaction-interference.js';
 import { manyLogs } from './many-logs.js';
 import { openClean } from './open-clean.js';
 import { openCrashed } from './open-crashed.js';
+import { openSegments } from './open-segments.js';
 import { readRandom } from './read-random.js';
 import { readCursor, readRecords } from './read-sequential.js';
 
@@ -32,6 +33,7 @@ export const cases: readonly Case[] = [
   { name: 'read-random', run: readRandom },
   { name: 'open-clean', run: openClean },
   { name: 'open-crashed', run: openCrashed },
+  { name: 'open-segments', run: openSegments },
   { name: 'many-logs', run: manyLogs },
   { name: 'compaction', run: compaction },
   { name: 'compaction-interference', run: compactionInterference },

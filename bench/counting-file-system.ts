@@ -9,11 +9,14 @@ export class ReadCounter {
   reads = 0;
   bytes = 0;
   opens = 0;
+  /** Those of the opened files that are indexes of segments. */
+  indexes = 0;
 
   reset(): void {
     this.reads = 0;
     this.bytes = 0;
     this.opens = 0;
+    this.indexes = 0;
   }
 }
 
@@ -25,6 +28,7 @@ export function countingEnvironment(counter: ReadCounter): LogEnvironment {
     freeBytes: (path) => fileSystem.freeBytes(path),
     async open(path) {
       counter.opens += 1;
+      if (/\.(?:time)?index$/.test(path)) counter.indexes += 1;
       return countingFile(await fileSystem.open(path), counter);
     },
   };

@@ -21,7 +21,22 @@ const SEGMENT_BYTES = 4096;
 
 export async function openClean(context: CaseContext): Promise<void> {
   const segments = context.size(1000, 20);
-  const folder = context.path('open-clean');
+  const log = await makeSegments(context.path('open-clean'), segments);
+  await timeOpening(context, 'open-clean', log);
+  context.remove(log.folder);
+}
+
+export interface SegmentedLog {
+  readonly folder: string;
+  readonly segments: number;
+  /** Of the values, one after the other. */
+  readonly checksum: number;
+  readonly valueBytes: number;
+  readonly batch: number;
+}
+
+/** A log of at least so many small segments, closed. */
+async function makeSegments(folder: string, segments: number): Promise<SegmentedLog> {
   const records = makeRecords(segments * BATCH, VALUE_BYTES);
   const writing = await Log.open(folder, { segmentBytes: SEGMENT_BYTES });
   for (const batch of inBatches(records.all, BATCH))
@@ -29,7 +44,16 @@ export async function openClean(context: CaseContext): Promise<void> {
   const made = writing.describe().segments;
   await writing.close();
   if (made < segments) throw new Error(`${made} segments instead of ${segments}`);
+  const { checksum } = records;
+  return { folder, segments: made, checksum, valueBytes: VALUE_BYTES, batch: BATCH };
+}
 
+/** Times opening, first record and first durable append against bare files. */
+export async function timeOpening(
+  context: CaseContext,
+  name: string,
+  { folder, segments, checksum, valueBytes, batch }: SegmentedLog,
+): Promise<void> {
   const finished = takeBytes(folder);
   const first = finished.segments[0];
   if (first === undefined) throw new Error('the log has segments');
@@ -58,18 +82,17 @@ export async function openClean(context: CaseContext): Promise<void> {
     () => openReadAppend(folder),
     raw,
   );
-  context.remove(folder);
   context.report(
     {
-      case: 'open-clean',
-      valueBytes: VALUE_BYTES,
-      batch: BATCH,
+      case: name,
+      valueBytes,
+      batch,
       callers: 1,
       acks: 'durable',
       unit: 'ms',
     },
     compare(pairs),
-    { checksum: hex(records.checksum), segments: made },
+    { checksum: hex(checksum), segments },
   );
 }
 

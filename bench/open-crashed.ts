@@ -93,8 +93,8 @@ function recordsOf(bytes: number): number {
   return Math.floor(bytes / (VALUE_BYTES + 10));
 }
 
-/** Runs one step in a process that is killed at its end; the milliseconds it measured. */
-function runStep(step: string, folder: string, bytes: number): number {
+/** Runs one step in a process that is killed at its end; the number that it told. */
+export function runStep(step: string, folder: string, bytes: number): number {
   const entry = new URL('./run.js', import.meta.url).pathname;
   const options = ['--expose-gc', entry, '--crashed-step', step, folder, String(bytes)];
   const child = spawnSync(process.execPath, options, { encoding: 'utf8' });
@@ -104,7 +104,7 @@ function runStep(step: string, folder: string, bytes: number): number {
 }
 
 /** Says the number at once and dies without closing anything. */
-function tell(value: number): void {
+export function tell(value: number): void {
   writeSync(1, `told ${value}\n`);
   process.kill(process.pid, 'SIGKILL');
 }

@@ -5,7 +5,7 @@
 import { judge } from './budgets.js';
 import type { Comparison, Estimate } from './statistics.js';
 
-export type Unit = 'records/s' | 'bytes/s' | 'ms' | 'bytes' | 'reads';
+export type Unit = 'records/s' | 'bytes/s' | 'ms' | 'bytes' | 'reads' | 'files';
 
 /** What a row is about. Fields that do not apply are 0 or '-'. */
 export interface Subject {

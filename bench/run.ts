@@ -16,6 +16,7 @@ import { CaseContext } from './case-context.js';
 import { type Case, casesNamed } from './cases.js';
 import { machineFacts } from './machine.js';
 import { crashedSteps } from './open-crashed.js';
+import { segmentsSteps } from './open-segments.js';
 import { formatHeading, formatRow, type Row } from './row.js';
 import { parseSettings, type Settings, USAGE } from './settings.js';
 
@@ -24,7 +25,7 @@ process.exitCode = await main(process.argv.slice(2));
 async function main(args: readonly string[]): Promise<number> {
   const [first, step = '', folder = '', bytes = ''] = args;
   if (first === '--crashed-step') {
-    await crashedSteps[step]?.(folder, Number(bytes));
+    await { ...crashedSteps, ...segmentsSteps }[step]?.(folder, Number(bytes));
     return 1;
   }
   let settings: Settings;

@@ -40,18 +40,30 @@ export class KafkaBroker {
     toolchain: Toolchain,
     folder: string,
   ): Promise<KafkaBroker> {
+    return KafkaBroker.#start(children, toolchain, folder, true);
+  }
+
+  /** Starts a broker again that was stopped. */
+  static async restart(
+    children: ChildProcesses,
+    toolchain: Toolchain,
+    folder: string,
+  ): Promise<KafkaBroker> {
+    return KafkaBroker.#start(children, toolchain, folder, false);
+  }
+
+  static async #start(
+    children: ChildProcesses,
+    toolchain: Toolchain,
+    folder: string,
+    isNew: boolean,
+  ): Promise<KafkaBroker> {
     const [port, controllerPort] = await findFreePorts();
     const logFolder = join(folder, 'logs');
     const settingsFile = join(folder, 'server.properties');
     await mkdir(folder, { recursive: true });
     await writeFile(settingsFile, brokerSettings(port, controllerPort, logFolder));
-    const format = ['format', '--cluster-id', CLUSTER_ID, '--config', settingsFile];
-    const formatted = await children.run(
-      'format',
-      FORMAT_MS_MAX,
-      ...javaCommand(toolchain, toolMemory, 'kafka.tools.StorageTool', ...format),
-    );
-    assertSucceeded('formatting the broker', formatted);
+    if (isNew) await formatFolder(children, toolchain, settingsFile);
     const child = children.start(
       'broker',
       LIFETIME_MS_MAX,
@@ -71,6 +83,20 @@ export class KafkaBroker {
       throw new Error(`the broker did not shut down cleanly, exit code ${exit.exitCode}`);
     }
   }
+}
+
+async function formatFolder(
+  children: ChildProcesses,
+  toolchain: Toolchain,
+  settingsFile: string,
+): Promise<void> {
+  const format = ['format', '--cluster-id', CLUSTER_ID, '--config', settingsFile];
+  const formatted = await children.run(
+    'format',
+    FORMAT_MS_MAX,
+    ...javaCommand(toolchain, toolMemory, 'kafka.tools.StorageTool', ...format),
+  );
+  assertSucceeded('formatting the broker', formatted);
 }
 
 const unref = { ref: false } as const;

@@ -65,6 +65,13 @@ export class KafkaTools {
     }));
   }
 
+  /** Topics with one partition, no records, and no retention. */
+  async createTopics(broker: KafkaBroker, topics: readonly string[]): Promise<void> {
+    const args = [broker.bootstrap, broker.logFolder, ...topics];
+    const exit = await this.#java('create-topics', TOOL_MS_MAX, 'CreateTopics', args);
+    assertSucceeded('creating topics', exit);
+  }
+
   /** Afterwards `readConsumed` has the records of every topic at both isolation levels. */
   async consumeTopics(broker: KafkaBroker, topics: readonly string[]): Promise<void> {
     await mkdir(this.#consumedFolder, { recursive: true });

@@ -1,13 +1,17 @@
 /**
  * Millrace's side of the comparison, by its public face alone: writes a log and says what was
- * appended, reads a folder, verifies a folder. Nothing else in this folder imports Millrace.
+ * appended, compacts, reads, verifies and dumps a folder. Nothing else in this folder imports
+ * Millrace.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as zlib from 'node:zlib';
-import { Log } from '../src/main.js';
-import { verifyLog } from '../src/storage/main.js';
+import { Log, MillraceError, type PassReport } from '../src/main.js';
+import { dumpFile, verifyLog } from '../src/storage/main.js';
+import { KeyedRecords } from './keyed-records.js';
 import { base64, type RecordLine } from './record-line.js';
 import { type SampleRecord, SampleRecords } from './sample-records.js';
+import { listFiles } from './segment-files.js';
 
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 /** Millrace's names of Kafka's isolation levels. */
@@ -20,6 +24,8 @@ export const hasZstd = 'createZstdCompress' in zlib;
 const SEGMENT_BYTES = 512 * 1024;
 /** How many records one append takes, in turn. */
 const appendSizes = [1, 2, 7, 50, 400, 1, 3] as const;
+/** Of tombstones that are to go in the run: long enough that a first pass keeps them. */
+export const SHORT_RETENTION_MS = 1;
 /** Appends that are under way together, so that the log joins them by its own rules. */
 const CONCURRENT_APPENDS = 8;
 
@@ -47,6 +53,109 @@ export async function writeLog(folder: string, codec: Codec, count: number): Pro
     await log.close();
   }
   return appended.sort((a, b) => a.offset - b.offset);
+}
+
+export interface CompactedLog {
+  /** Everything that was appended, rising. */
+  readonly appended: readonly RecordLine[];
+  /** Exclusive end of what was compacted. */
+  readonly compactedEnd: number;
+  /** How many segments there have been in all; compaction joins them. */
+  readonly segmentsWritten: number;
+}
+
+export interface CompactedLogOptions {
+  /** The log is written in as many rounds, one codec after the other. */
+  readonly codecs: readonly Codec[];
+  readonly recordsPerRound: number;
+  readonly tombstoneRetentionMs: number;
+}
+
+/**
+ * Writes a new log with keys, in rounds: each is appended to what the ones before left and
+ * compacted, by a process that opens the log anew. What comes after the last compaction stays as it
+ * is. Tombstones that need not be kept have had their time when this returns.
+ */
+export async function writeCompactedLog(
+  folder: string,
+  { codecs, recordsPerRound, tombstoneRetentionMs }: CompactedLogOptions,
+): Promise<CompactedLog> {
+  const records = new KeyedRecords(20_260_202);
+  const appended: RecordLine[] = [];
+  const segments = new Set<string>();
+  let compactedEnd = 0;
+  for (const [round, compression] of codecs.entries()) {
+    const isLast = round === codecs.length - 1;
+    const options = { compression, segmentBytes: SEGMENT_BYTES, tombstoneRetentionMs } as const;
+    const log = await Log.open(folder, { ...options, cleanup: 'compact' });
+    try {
+      await appendRound(log, records, recordsPerRound, appended);
+      for (const file of listFiles(folder, '.log')) segments.add(file);
+      await log.compact();
+      if (!isLast) continue;
+      await sleep(Math.min(tombstoneRetentionMs, SHORT_RETENTION_MS) + 5);
+      await log.compact();
+      compactedEnd = log.endOffset;
+      await appendRound(log, records, recordsPerRound / 4, appended);
+    } finally {
+      await log.close();
+    }
+  }
+  return { appended, compactedEnd, segmentsWritten: segments.size };
+}
+
+async function appendRound(
+  log: Log,
+  records: KeyedRecords,
+  count: number,
+  appended: RecordLine[],
+): Promise<void> {
+  for (let turn = 0, done = 0; done < count; turn += 1) {
+    const group = records.take(appendSizes[turn % appendSizes.length] ?? 1);
+    const { baseOffset } = await log.append(group);
+    appended.push(...group.map((record, n) => lineOf(baseOffset + n, record)));
+    done += group.length;
+  }
+}
+
+/**
+ * Takes over a folder of another engine and compacts it twice, so that what got a horizon in the
+ * first pass may go in the second one; how far, and what both of them did.
+ */
+export async function adoptAndCompact(
+  folder: string,
+  tombstoneRetentionMs: number,
+): Promise<{ readonly end: number; readonly report: PassReport }> {
+  const log = await Log.open(folder, { cleanup: 'compact', tombstoneRetentionMs });
+  try {
+    const first = await log.compact();
+    await sleep(Math.min(tombstoneRetentionMs, SHORT_RETENTION_MS) + 5);
+    const second = await log.compact();
+    const keylessRecords = first.keylessRecords + second.keylessRecords;
+    return { end: log.endOffset, report: { ...first, keylessRecords } };
+  } finally {
+    await log.close();
+  }
+}
+
+/** Whether Millrace refuses to write to a folder, by the code. */
+export async function refusalOf(folder: string): Promise<string | undefined> {
+  try {
+    const log = await Log.open(folder, { cleanup: 'compact' });
+    await log.close();
+    return undefined;
+  } catch (error) {
+    return error instanceof MillraceError ? error.code : String(error);
+  }
+}
+
+/** The offsets of all records in a segment file, as Millrace's dump prints them. */
+export async function dumpedOffsets(file: string): Promise<number[]> {
+  const offsets: number[] = [];
+  for await (const line of dumpFile(file, { records: true })) {
+    if (line['type'] === 'record') offsets.push(Number(line['offset']));
+  }
+  return offsets;
 }
 
 /** All records of a folder that Millrace may not have written, opened for reading only. */

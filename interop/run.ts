@@ -16,7 +16,9 @@ import { Checks } from './checks.js';
 import { ChildProcesses } from './child-processes.js';
 import { prepareToolchain } from './java-toolchain.js';
 import { checkCorpus, writeCorpus } from './kafka-corpus.js';
+import { checkKafkaReadsCompacted } from './kafka-reads-compacted.js';
 import { checkKafkaReadsMillrace } from './kafka-reads-millrace.js';
+import { checkKafkaServesMillrace } from './kafka-serves-millrace.js';
 import { KafkaTools, type Scale } from './kafka-tools.js';
 import { checkMillraceReadsKafka } from './millrace-reads-kafka.js';
 import { checkCanaries } from './tool-canaries.js';
@@ -89,6 +91,15 @@ async function run(): Promise<number> {
   await checkCanaries(checks, tools, indexed, subfolder('canaries'));
   await checkMillraceReadsKafka(checks, tools, topics, subfolder('copies'));
   await checkKafkaReadsMillrace(checks, tools, subfolder('millrace'), scale);
+  const compacted = await checkKafkaReadsCompacted(
+    checks,
+    tools,
+    topics,
+    subfolder('compacted'),
+    scale,
+  );
+  const served = join(folder, 'served');
+  await checkKafkaServesMillrace(checks, children, toolchain, tools, compacted, served);
   const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
   console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
   return checks.failedCount === 0 ? 0 : 1;

@@ -109,6 +109,15 @@ export interface LogRetentionFailed extends LogEvent {
   readonly cause: unknown;
 }
 
+/** The space that is kept for cleaning on a full disk was made, given up or is missing. */
+export interface LogReserveChanged extends LogEvent {
+  /** In `lent`, `owed` and `rebuilding` appends are refused with DISK_FULL. */
+  readonly state: 'off' | 'absent' | 'building' | 'whole' | 'lent' | 'owed' | 'rebuilding';
+  readonly bytes: number;
+  /** Why it could not be built; undefined otherwise. */
+  readonly cause: unknown;
+}
+
 /** The wall clock jumped; retention goes by a time that a jump does not carry away. */
 export interface LogClockJumped extends LogEvent {
   readonly kind: 'doubted' | 'believed' | 'went-back';
@@ -151,4 +160,5 @@ export const logDiagnostics = Object.freeze({
   clockJump: new DiagnosticsChannel<LogClockJumped>('millrace:log:clock-jump'),
   clean: new DiagnosticsChannel<LogCleaned>('millrace:log:clean'),
   cleanFailed: new DiagnosticsChannel<LogCleanFailed>('millrace:log:clean-failed'),
+  reserve: new DiagnosticsChannel<LogReserveChanged>('millrace:log:reserve'),
 });

@@ -29,6 +29,18 @@ export interface LimitOption {
 
 export type Unlimited = 'unlimited';
 
+/** A whole number, or the word `'auto'`: it follows from other options. */
+export interface AutomaticOption {
+  readonly unit: string;
+  readonly isAutomatic: true;
+  readonly default: number | Automatic;
+  readonly min: number;
+  readonly max: number;
+  readonly doc: string;
+}
+
+export type Automatic = 'auto';
+
 /** A number with a fraction. */
 export interface FractionOption {
   readonly unit: string;
@@ -69,6 +81,7 @@ export interface StringOption {
 export type OptionEntry =
   | IntegerOption
   | LimitOption
+  | AutomaticOption
   | FractionOption
   | NamesOption
   | BooleanOption
@@ -80,13 +93,15 @@ export type OptionValue<Entry extends OptionEntry> = Entry extends ChoiceOption
   ? Entry['values'][number]
   : Entry extends LimitOption
     ? number | Unlimited
-    : Entry extends NamesOption
-      ? readonly string[]
-      : Entry extends IntegerOption
-        ? number
-        : Entry extends BooleanOption
-          ? boolean
-          : string;
+    : Entry extends AutomaticOption
+      ? number | Automatic
+      : Entry extends NamesOption
+        ? readonly string[]
+        : Entry extends IntegerOption
+          ? number
+          : Entry extends BooleanOption
+            ? boolean
+            : string;
 
 /** What a caller may give: any of the options; undefined means the default. */
 export type GivenOptions<Table extends OptionTable> = {
@@ -167,6 +182,7 @@ function accepts(entry: OptionEntry, value: unknown): boolean {
   if ('values' in entry) return typeof value === 'string' && entry.values.includes(value);
   if ('min' in entry) {
     if ('isLimit' in entry && value === 'unlimited') return true;
+    if ('isAutomatic' in entry && value === 'auto') return true;
     const isNumber = 'isFraction' in entry ? Number.isFinite(value) : Number.isSafeInteger(value);
     return isNumber && Number(value) >= entry.min && Number(value) <= entry.max;
   }
@@ -191,6 +207,7 @@ function expected(entry: OptionEntry): string {
   if ('min' in entry) {
     const kind = 'isFraction' in entry ? 'a number' : 'a whole number';
     const range = `${kind} from ${entry.min} to ${entry.max} (${entry.unit})`;
+    if ('isAutomatic' in entry) return `${range}, or 'auto'`;
     return 'isLimit' in entry ? `${range}, or 'unlimited'` : range;
   }
   if ('namesMax' in entry) {

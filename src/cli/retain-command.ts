@@ -23,7 +23,8 @@ async function run(invocation: Invocation, open: OpenLog): Promise<number> {
   const directory = followLinks(firstOf(invocation));
   const report = await withMaintainedLog(directory, open, false, signal, (log) => log.retain());
   const { startOffset, segments, bytes, kept } = report;
-  const given = `${segments} segments, ${bytes} bytes given back`;
-  await output.line(`${given}, the log starts at offset ${startOffset}: ${kept}`, report);
+  const given = `deleted ${segments} segments, ${bytes} bytes`;
+  const text = `${given}; the log starts at offset ${startOffset}; what stays: ${kept}`;
+  await output.line(text, report);
   return EXIT_OK;
 }

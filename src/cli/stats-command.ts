@@ -12,7 +12,7 @@ export function makeStatsCommand(open: OpenLog): Command {
     name: 'stats',
     synopsis: '<dir>',
     positionals: [1, 1],
-    summary: 'Shows segments, what is clean or dirty, and why; it changes nothing.',
+    summary: 'Shows the segments of a log and why they are cleaned or not; it changes nothing.',
     options: [],
     run: (invocation) => run(invocation, open),
   };
@@ -22,52 +22,70 @@ async function run(invocation: Invocation, open: OpenLog): Promise<number> {
   const { output, signal } = invocation;
   const directory = followLinks(firstOf(invocation));
   const stats = await withMaintainedLog(directory, open, true, signal, (log) => log.stats());
-  const { segments, ...log } = stats;
-  for (const segment of segments) {
-    await output.line(segmentText(segment), { type: 'segment', ...segment });
+  if (output.isJson) {
+    await output.line('', stats);
+    return EXIT_OK;
   }
-  await output.line(logText(stats), { type: 'log', ...log });
+  const rows = [tableHead, ...stats.segments.map(rowOf)];
+  for (const row of aligned(rows)) await output.write(`${row}\n`);
+  await output.write(`\n${summaryOf(stats).join('\n')}\n`);
   return EXIT_OK;
 }
 
-function segmentText(segment: SegmentStats): string {
-  const { baseOffset, endOffset, bytes, records, maxTimestamp, state } = segment;
-  const facts = [
-    `${bytes} bytes`,
-    records === null ? [] : [`${records} records`],
-    maxTimestamp === null ? [] : [`newest ${timeText(maxTimestamp)}`],
-  ].flat();
-  const eligible = segment.isEligible ? 'eligible' : 'not eligible';
+/** Numbers stand right, texts left; the last column is as wide as it likes. */
+const tableHead = ['offset', 'to', 'bytes', 'records', 'newest record', 'state', 'cleaning'];
+const NUMBER_COLUMNS = 4;
+
+function rowOf(segment: SegmentStats): readonly string[] {
+  const { baseOffset, endOffset, bytes, records, maxTimestamp, state, isEligible } = segment;
+  const compaction = `compaction ${isEligible ? 'takes it' : 'does not'}: ${segment.why}`;
   return [
-    `segment ${baseOffset} to ${endOffset}: ${facts.join(', ')}`,
-    `  ${state}, ${eligible}: ${segment.why}`,
-    `  retention: ${segment.retention}`,
-  ].join('\n');
+    String(baseOffset),
+    String(endOffset),
+    String(bytes),
+    records === null ? '?' : String(records),
+    maxTimestamp === null ? '?' : timeText(maxTimestamp),
+    state,
+    `${compaction}; retention: ${segment.retention}`,
+  ];
 }
 
-function logText(stats: LogStats): string {
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = tableHead.map((_, column) =>
+    rows.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), 0),
+  );
+  return rows.map((row) => {
+    const cells = row.map((cell, column) => {
+      const width = widths[column] ?? 0;
+      return column < NUMBER_COLUMNS ? cell.padStart(width) : cell.padEnd(width);
+    });
+    return cells.join('  ').trimEnd();
+  });
+}
+
+function summaryOf(stats: LogStats): string[] {
   const { startOffset, endOffset, segmentCount, bytes, cleanup, lastFailure, pool } = stats;
-  const ratio = stats.dirtyRatio.toFixed(2);
+  const dirty = `${stats.dirtyRatio.toFixed(2)} dirty, from offset ${stats.firstDirtyOffset}`;
   const lines = [
-    `offsets ${startOffset} to ${endOffset}, ${segmentCount} segments, ${bytes} bytes`,
-    `cleanup ${cleanup}, dirty from offset ${stats.firstDirtyOffset}, ratio ${ratio}`,
-    `compaction ${stats.isEligible ? 'is due' : 'is not due'}: ${stats.why}`,
+    ['log', `offsets ${startOffset} to ${endOffset}, ${segmentCount} segments, ${bytes} bytes`],
+    ['cleanup', `${cleanup}; ${dirty}`],
+    ['compaction', `${stats.isEligible ? 'due' : 'not due'}: ${stats.why}`],
   ];
-  if (stats.cleaning !== null) lines.push(`cleaning ${stats.cleaning}`);
+  if (stats.cleaning !== null) lines.push(['cleaner', stats.cleaning]);
   if (lastFailure !== null) {
     const { message, atMs, count, delayMs } = lastFailure;
     const when = `${timeText(atMs)}, ${count} in a row, tried again after ${delayMs} ms`;
-    lines.push(`last failure: ${message} (${when})`);
+    lines.push(['failure', `${message} (${when})`]);
   }
   if (pool !== null) {
     const { threads, threadsMax, queued, completed, failed, restarts } = pool;
     const counts = `${completed} completed, ${failed} failed, ${restarts} restarts`;
-    lines.push(`threads ${threads} of ${threadsMax}, ${queued} tasks wait, ${counts}`);
+    lines.push(['threads', `${threads} of ${threadsMax}, ${queued} tasks wait, ${counts}`]);
     for (const { kind, directory, bytes: done, sinceMs } of pool.running) {
-      lines.push(`running ${kind} of ${directory} since ${timeText(sinceMs)}, ${done} bytes`);
+      lines.push(['running', `${kind} of ${directory} since ${timeText(sinceMs)}, ${done} bytes`]);
     }
   }
-  return lines.join('\n');
+  return lines.map(([name = '', text]) => `${name.padEnd(10)}  ${text}`);
 }
 
 /** As ISO 8601 writes it; a number for times that it cannot write. */

@@ -19,6 +19,8 @@ import {
   type GroupTask,
   type MapResult,
   type MapTask,
+  type ReserveResult,
+  type ReserveTask,
   type SwapResult,
   type SwapTask,
 } from './cleaner-task.js';
@@ -38,6 +40,7 @@ export class InlineCleaner implements LogCleaner {
   run(task: GroupTask, options: CleanerRunOptions): Promise<GroupResult>;
   run(task: SwapTask, options: CleanerRunOptions): Promise<SwapResult>;
   run(task: FactsTask, options: CleanerRunOptions): Promise<FactsResult>;
+  run(task: ReserveTask, options: CleanerRunOptions): Promise<ReserveResult>;
   async run(task: CleanerTask, { signal }: CleanerRunOptions): Promise<CleanerResult> {
     await Promise.resolve();
     try {

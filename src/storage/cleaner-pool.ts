@@ -29,6 +29,8 @@ import type {
   GroupTask,
   MapResult,
   MapTask,
+  ReserveResult,
+  ReserveTask,
   SwapResult,
   SwapTask,
 } from './cleaner-task.js';
@@ -240,6 +242,7 @@ class PooledCleaner implements LogCleaner {
   run(task: GroupTask, options: CleanerRunOptions): Promise<GroupResult>;
   run(task: SwapTask, options: CleanerRunOptions): Promise<SwapResult>;
   run(task: FactsTask, options: CleanerRunOptions): Promise<FactsResult>;
+  run(task: ReserveTask, options: CleanerRunOptions): Promise<ReserveResult>;
   async run(task: CleanerTask, options: CleanerRunOptions): Promise<CleanerResult> {
     assert(!this.#isReleased, 'a released cleaner is not used');
     const { signal, bytesPerSecond, hold } = options;

@@ -9,6 +9,7 @@ import type { CleanerControl, CleanerResult, CleanerTask } from './cleaner-task.
 import { runGroup } from './compaction-group.js';
 import { runMap } from './compaction-map.js';
 import { runSwap } from './compaction-swap.js';
+import { runReserve } from './reserve-file.js';
 
 /**
  * Runs to the end with synchronous calls. Throws what the task's own function throws, and what
@@ -29,6 +30,9 @@ export function runCleanerTask(
       return { kind: 'swap' };
     case 'facts':
       return runFacts(fileSystem, task, control);
+    case 'reserve':
+      runReserve(fileSystem, task, control);
+      return { kind: 'reserve' };
     default:
       return unreachable(task);
   }

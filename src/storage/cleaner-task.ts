@@ -99,6 +99,8 @@ export interface GroupResult {
    * older values of any key, so tombstones behind it get no delete horizon.
    */
   readonly hasUnreadable: boolean;
+  /** The earliest delete horizon in what was kept, milliseconds since 1970. */
+  readonly earliestHorizonMs: number | undefined;
   readonly carry: readonly TransactionCarry[];
 }
 
@@ -115,6 +117,18 @@ export interface SwapTask {
 
 export interface SwapResult {
   readonly kind: 'swap';
+}
+
+/** Writes the file of a log's reserve; see `reserve-file.ts`. */
+export interface ReserveTask {
+  readonly kind: 'reserve';
+  readonly directory: string;
+  /** 1 or more. */
+  readonly bytes: number;
+}
+
+export interface ReserveResult {
+  readonly kind: 'reserve';
 }
 
 /** Reads what the seals of segments say. */
@@ -144,8 +158,12 @@ export interface FactsResult {
   readonly segments: readonly SegmentFacts[];
 }
 
-export type CleanerTask = MapTask | GroupTask | SwapTask | FactsTask;
-export type CleanerResult = MapResult | GroupResult | SwapResult | FactsResult;
+export type CleanerTask = MapTask | GroupTask | SwapTask | FactsTask | ReserveTask;
+
+/** All kinds, for what is read from outside. */
+export const cleanerTaskKinds = ['map', 'group', 'swap', 'facts', 'reserve'] as const;
+
+export type CleanerResult = MapResult | GroupResult | SwapResult | FactsResult | ReserveResult;
 
 /** How a running task is paced and ended from outside; called once per chunk of work. */
 export interface CleanerControl {
@@ -171,6 +189,7 @@ export interface Cleaner {
   run(task: GroupTask, options: CleanerRunOptions): Promise<GroupResult>;
   run(task: SwapTask, options: CleanerRunOptions): Promise<SwapResult>;
   run(task: FactsTask, options: CleanerRunOptions): Promise<FactsResult>;
+  run(task: ReserveTask, options: CleanerRunOptions): Promise<ReserveResult>;
 }
 
 export interface CleanerRunOptions {

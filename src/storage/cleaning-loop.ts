@@ -19,6 +19,9 @@ import {
   moveCleaning,
 } from './cleaning-schedule.js';
 
+/** Longer than anybody waits. */
+const HOLD_MS = 24 * 60 * 60 * 1000;
+
 export interface PassReport {
   /** `nothing`: no segment was eligible, or none had anything to remove. */
   readonly outcome: 'cleaned' | 'nothing';
@@ -98,11 +101,17 @@ export class CleaningLoop {
    * call. `hasMore` in it means that the log was closed before all was cleaned. Rejects with the
    * error of a pass, which is retried all the same, and with LOG_CLOSED.
    */
-  ask(): Promise<PassReport> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ total: undefined, resolve, reject });
-      this.#take('asked');
-    });
+  async ask(): Promise<PassReport> {
+    // A pass that runs by itself holds no process, and it may be what has to end first.
+    const letGo = this.#clock.schedule(HOLD_MS, () => undefined, 'keep-alive');
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#waiting.push({ total: undefined, resolve, reject });
+        this.#take('asked');
+      });
+    } finally {
+      letGo();
+    }
   }
 
   stats(): CleaningStats {

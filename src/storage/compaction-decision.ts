@@ -8,10 +8,9 @@
  * - the cleanable bytes exceed `minCleanableDirtyRatio` of the clean and cleanable ones;
  * - the oldest dirty record is older than `maxCompactionLagMs`; when it is in the active segment,
  *   that one is to be rolled;
- * - tombstones may have outlived their horizon. Nobody counts tombstones, so this is known by time
- *   alone: a pass that ended may have left some, and tombstoneRetentionMs later they may go. What
- *   passes before the open have left is not known: one hour after it, a log that was ever compacted
- *   is looked at. So a log without any other work is walked once per tombstoneRetentionMs.
+ * - tombstones have outlived their horizon: a pass tells the earliest one that it left. What passes
+ *   before the open have left is not known: one hour after it, a log that was ever compacted is
+ *   looked at.
  */
 
 import { limitOf } from '../base/options.js';
@@ -43,9 +42,13 @@ export interface CompactionFacts {
   readonly lastStableOffset: number;
   readonly durableEnd: number;
   readonly isEverCompacted: boolean;
-  /** Wall clock, milliseconds since 1970: the open, the last pass that ended, and now. */
+  /** Wall clock, milliseconds since 1970, like the times below. */
   readonly openedMs: number;
-  readonly lastPassMs: number | undefined;
+  /**
+   * The earliest delete horizon that the last whole pass left, infinite when it left none;
+   * undefined while there was no such pass since the open.
+   */
+  readonly horizonMs: number | undefined;
   /** Everything in the log was appended before it. */
   readonly newestMs: number;
   readonly nowMs: number;
@@ -133,10 +136,12 @@ interface UpperBound {
 function upperBound(policy: CompactionPolicy, facts: CompactionFacts): UpperBound {
   const { segments, nowMs, newestMs } = facts;
   const active = segments.at(-1);
+  // Whole segments only: the durable end is a position in a file, which nobody may replace.
+  const undurable = segments.find(({ endOffset }) => endOffset > facts.durableEnd);
   const bounds: UpperBound[] = [
     { offset: active?.baseOffset ?? 0, why: 'it lies at or behind the active segment' },
     { offset: facts.lastStableOffset, why: 'a transaction that began before it is open' },
-    { offset: facts.durableEnd, why: 'it is not durable yet' },
+    { offset: undurable?.baseOffset ?? facts.durableEnd, why: 'it is not durable yet' },
   ];
   const lagMs = policy.minCompactionLagMs;
   if (lagMs > 0) {
@@ -181,8 +186,8 @@ interface Measures {
 /** From when on a pass may find tombstones to remove; infinite when it is known that none is. */
 function tombstonesDueMs(policy: CompactionPolicy, facts: CompactionFacts): number {
   const { tombstoneRetentionMs } = policy;
-  const { isEverCompacted, openedMs, lastPassMs } = facts;
-  if (lastPassMs !== undefined) return lastPassMs + Math.max(tombstoneRetentionMs, 1);
+  const { isEverCompacted, openedMs, horizonMs } = facts;
+  if (horizonMs !== undefined) return horizonMs + 1;
   if (!isEverCompacted) return Number.POSITIVE_INFINITY;
   return openedMs + Math.min(tombstoneRetentionMs, TOMBSTONE_LOOK_MS);
 }

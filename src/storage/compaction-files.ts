@@ -2,7 +2,9 @@
  * The files of a cleaner: those it reads, as their seals describe them, and small ones whole.
  *
  * A seal is believed when it is whole, belongs to this log and this segment, and gives the size
- * that the segment has. Without one a segment is still cleaned: its batches prove themselves.
+ * that the segment has. A file that is not as long as its seal says has lost something, or has got
+ * something that was never sealed: it is not cleaned, since gaps would hide that for ever. Without
+ * a seal a segment is still cleaned: its batches prove themselves.
  */
 
 import { createError, errnoOf } from '../base/errors.js';
@@ -12,21 +14,25 @@ import type { SourceFile } from './compaction-source.js';
 import { decodeSeal, SEAL_BYTES_MAX, type Seal } from './seal.js';
 import { segmentPath } from './segment-files.js';
 
-/** What the source needs to know of the segments of a task. */
+/** What the source needs to know of the segments of a task. Throws LOG_CORRUPT. */
 export function sourceFiles(
   fileSystem: BlockingFileSystem,
   task: CleanerLog & { readonly segments: readonly CleanerSegment[] },
 ): readonly SourceFile[] {
   const { directory, logId } = task;
   return task.segments.map(({ baseOffset, endOffset, logBytes }) => {
-    const seal = readBelievedSeal(fileSystem, directory, logId, baseOffset, logBytes);
-    return {
-      path: segmentPath(directory, baseOffset, 'log'),
-      baseOffset,
-      endOffset,
-      logBytes,
-      seal,
-    };
+    const path = segmentPath(directory, baseOffset, 'log');
+    const seal = readSeal(fileSystem, directory, logId, baseOffset);
+    if (seal !== undefined && seal.logBytes !== logBytes) {
+      throw createError('LOG_CORRUPT', {
+        file: path,
+        position: Math.min(logBytes, seal.logBytes),
+        reason: 'the file does not have its sealed size',
+        expected: seal.logBytes,
+        actual: logBytes,
+      });
+    }
+    return { path, baseOffset, endOffset, logBytes, seal };
   });
 }
 
@@ -37,11 +43,22 @@ export function readBelievedSeal(
   baseOffset: number,
   logBytes: number,
 ): Seal | undefined {
+  const seal = readSeal(fileSystem, directory, logId, baseOffset);
+  return seal?.logBytes === logBytes ? seal : undefined;
+}
+
+/** A seal that is whole and belongs to this log and this segment. */
+function readSeal(
+  fileSystem: BlockingFileSystem,
+  directory: string,
+  logId: string,
+  baseOffset: number,
+): Seal | undefined {
   const path = segmentPath(directory, baseOffset, 'seal');
   const bytes = readWhole(fileSystem, path, SEAL_BYTES_MAX);
   const seal = bytes === undefined ? 'invalid' : decodeSeal(bytes);
   if (seal === 'invalid' || seal.logId !== logId) return undefined;
-  return seal.baseOffset === baseOffset && seal.logBytes === logBytes ? seal : undefined;
+  return seal.baseOffset === baseOffset ? seal : undefined;
 }
 
 /** The content of a file of at most `bytesMax` bytes; undefined when it is absent or larger. */

@@ -107,6 +107,7 @@ class GroupCleaning {
       recordsOut: this.#output.records,
       keylessRecords: this.#cleaner.keylessRecords,
       hasUnreadable: this.#hasUnreadable,
+      earliestHorizonMs: this.#output.earliestHorizonMs,
       carry: this.#transactions.carry,
     };
   }

@@ -15,9 +15,12 @@ import type { BlockingFileSystem, FileDescriptor } from '../base/file-system.js'
 import { limits } from '../base/limits.js';
 import { INDEX_EVERY_BATCH, OFFSET_ENTRY_BYTES } from '../index/index-format.js';
 import { HEADER_BYTES } from './batch-format.js';
+import { batchBaseTimestamp, hasDeleteHorizon } from './batch-header.js';
+import { giveBuffer, takeBuffer } from './cleaner-memory.js';
 import type { CleanerControl, GroupTask } from './cleaner-task.js';
 import { readWhole, writeFully } from './compaction-files.js';
 import { BatchSource, type SourceFile } from './compaction-source.js';
+import { syncNames } from './compaction-swap.js';
 import { Epochs } from './epochs.js';
 import type { Seal } from './seal.js';
 import { Segment } from './segment.js';
@@ -25,6 +28,7 @@ import { cleanedName, type SegmentSuffix } from './segment-files.js';
 import { type AbortedTransaction, encodeTxnIndex } from './transactions.js';
 
 const BUFFER_BYTES = 1024 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 /** The files of a cleaned segment; the first one holds the batches. */
 const SUFFIXES: readonly SegmentSuffix[] = ['log', 'offsetIndex', 'timeIndex', 'txnIndex', 'seal'];
 
@@ -41,7 +45,8 @@ export class CleanedOutput {
   readonly #logPath: string;
   #log: FileDescriptor | undefined;
   #isChanged = false;
-  #buffer = Buffer.alloc(0);
+  #earliestHorizonMs: number | undefined;
+  #buffer: Buffer = NO_BYTES;
   #buffered = 0;
   #written = 0;
 
@@ -69,6 +74,11 @@ export class CleanedOutput {
     return this.#isChanged;
   }
 
+  /** Of the batches so far; undefined while none has a delete horizon. */
+  get earliestHorizonMs(): number | undefined {
+    return this.#earliestHorizonMs;
+  }
+
   get records(): number {
     return this.#segment.active().totals.records;
   }
@@ -84,7 +94,7 @@ export class CleanedOutput {
     this.discard();
     this.#isChanged = true;
     this.#log = this.#fileSystem.open(this.#logPath, 'exclusive');
-    this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    this.#buffer = takeBuffer(BUFFER_BYTES);
     if (prefixBytes > 0) this.#copyPrefix(prefixBytes);
   }
 
@@ -105,6 +115,7 @@ export class CleanedOutput {
   finish(aborted: readonly AbortedTransaction[]): Seal {
     this.change();
     this.#flush();
+    this.#giveBuffer();
     this.#syncAndClose();
     const { logId, runningMaxTimestamp, directory } = this.#task;
     const files = this.#segment.toSealedFiles(logId, this.#epochs, runningMaxTimestamp);
@@ -115,18 +126,26 @@ export class CleanedOutput {
     const { seal } = this.#segment;
     if (seal === undefined) throw new RangeError('a sealed segment has a seal');
     this.#prove(seal);
-    this.#fileSystem.syncDirectory(directory);
+    syncNames(this.#fileSystem, directory);
     return seal;
   }
 
   /** Removes whatever files there are, as far as that works: the next open removes the rest. */
   discard(): void {
+    this.#giveBuffer();
     const log = this.#log;
     this.#log = undefined;
     attempt(() => {
       if (log !== undefined) this.#fileSystem.close(log);
     });
     for (const suffix of SUFFIXES) attempt(() => this.#fileSystem.unlink(this.#path(suffix)));
+  }
+
+  #giveBuffer(): void {
+    const buffer = this.#buffer;
+    this.#buffer = NO_BYTES;
+    this.#buffered = 0;
+    giveBuffer(buffer);
   }
 
   #path(suffix: SegmentSuffix): string {
@@ -140,6 +159,9 @@ export class CleanedOutput {
       throw createError('BATCH_TOO_LARGE', { file: this.#logPath, bytes: total, limit });
     }
     this.#segment.addBatch(bytes, start, count);
+    if (!hasDeleteHorizon(bytes, start)) return;
+    const horizonMs = batchBaseTimestamp(bytes, start);
+    this.#earliestHorizonMs = Math.min(this.#earliestHorizonMs ?? horizonMs, horizonMs);
   }
 
   #copyPrefix(prefixBytes: number): void {

@@ -20,11 +20,13 @@ import { HEADER_BYTES } from './batch-format.js';
 import { batchBytes, batchCount, batchNextOffset } from './batch-header.js';
 import { type BatchMemory, createBatchMemory } from './batch-memory.js';
 import { type BatchFault, continuityFault } from './batch-scan.js';
+import { giveBuffer, takeBuffer } from './cleaner-memory.js';
 import type { CleanerControl } from './cleaner-task.js';
 import type { Epochs } from './epochs.js';
 import type { Seal } from './seal.js';
 
 const CHUNK_BYTES = 1024 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 
 /** A segment file as the source reads it. */
 export interface SourceFile {
@@ -71,7 +73,7 @@ export class BatchSource {
     this.#epochs = epochs;
     this.#control = control;
     const bytesMax = files.reduce((most, { logBytes }) => Math.max(most, logBytes), HEADER_BYTES);
-    this.#chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, bytesMax));
+    this.#chunk = takeBuffer(Math.min(CHUNK_BYTES, bytesMax));
   }
 
   /** Bytes read from files so far. */
@@ -112,7 +114,15 @@ export class BatchSource {
     return true;
   }
 
+  /** Closes what is open and gives its memory back: no batch may be looked at any more. */
   close(): void {
+    const chunk = this.#chunk;
+    this.#chunk = NO_BYTES;
+    giveBuffer(chunk);
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
     if (this.#file === undefined) return;
     const file = this.#file;
     this.#file = undefined;
@@ -132,7 +142,7 @@ export class BatchSource {
 
   #openNext(): boolean {
     if (this.#fileIndex >= 0) this.#finishFile();
-    this.close();
+    this.#closeFile();
     if (this.#fileIndex + 1 >= this.#files.length) return false;
     this.#fileIndex += 1;
     const { path, baseOffset, logBytes } = this.#fileAt(this.#fileIndex);
@@ -182,8 +192,9 @@ export class BatchSource {
     if (this.#available - this.start < HEADER_BYTES) return 'need-more-bytes';
     const wanted = batchBytes(this.#chunk, this.start);
     if (wanted > this.#logBytes - this.position) return 'need-more-bytes';
-    const chunk = Buffer.allocUnsafeSlow(wanted);
+    const chunk = takeBuffer(wanted);
     chunk.set(this.#chunk.subarray(this.start, this.#available), 0);
+    giveBuffer(this.#chunk);
     this.#chunk = chunk;
     this.#chunkPosition += this.start;
     this.#available -= this.start;

@@ -18,7 +18,7 @@
 
 import { join } from 'node:path';
 import { assert } from '../base/assert.js';
-import { errnoOf } from '../base/errors.js';
+import { createError, errnoOf, MillraceError } from '../base/errors.js';
 import type { BlockingFileSystem } from '../base/file-system.js';
 import type { SwapTask } from './cleaner-task.js';
 import {
@@ -109,14 +109,35 @@ export const swapProtocol: readonly SwapPhase[] = [
 
 /**
  * Carries out the protocol on `.cleaned` files that are complete and synced. Throws errors of the
- * file system; what was done by then is for recovery to finish or undo.
+ * file system; what was done by then is for recovery to finish or undo. A sync that fails is an
+ * IO_FAILED that `isSyncFailure` knows.
  */
 export function runSwap(fileSystem: BlockingFileSystem, task: SwapTask): void {
   const { directory, baseOffset, replaced } = task;
   assert(replaced[0] === baseOffset, 'the new segment begins where the first old one does');
   for (const { renames } of swapProtocol) {
     for (const rename of renames(task)) renameFile(fileSystem, directory, rename);
+    syncNames(fileSystem, directory);
+  }
+}
+
+/**
+ * Whether the names in the folder are not known to be durable, and never will be while this process
+ * runs: a sync that failed may succeed the next time without having written anything.
+ */
+export function isSyncFailure(error: unknown): boolean {
+  return error instanceof MillraceError && error.facts['call'] === SYNC_CALL;
+}
+
+const SYNC_CALL = 'sync of the folder';
+
+/** Makes the names durable; throws an error that {@link isSyncFailure} knows. */
+export function syncNames(fileSystem: BlockingFileSystem, directory: string): void {
+  try {
     fileSystem.syncDirectory(directory);
+  } catch (error) {
+    const facts = { path: directory, errno: errnoOf(error), call: SYNC_CALL };
+    throw createError('IO_FAILED', facts, error);
   }
 }
 

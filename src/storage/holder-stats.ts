@@ -7,6 +7,7 @@
 
 import { createError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import { cleanerTaskKinds } from './cleaner-task.js';
 import type { CleaningState } from './cleaning-schedule.js';
 import { countOf, fieldOf, textOf } from './holder-fields.js';
 import type { HolderReply, HolderRequest, HolderValue } from './holder-protocol.js';
@@ -121,7 +122,7 @@ function readPool(field: unknown): CleanerPoolStats {
 
 function readTask(value: unknown): RunningCleanerTask {
   return {
-    kind: oneOf(value, 'kind', ['map', 'group', 'swap', 'facts'] as const),
+    kind: oneOf(value, 'kind', cleanerTaskKinds),
     directory: text(value, 'directory'),
     bytes: count(value, 'bytes'),
     sinceMs: count(value, 'sinceMs'),

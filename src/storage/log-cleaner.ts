@@ -2,7 +2,7 @@
  * The cleaner as one log has it, and what it tells about the pool behind it.
  */
 
-import type { Cleaner, CleanerTask } from './cleaner-task.js';
+import type { Cleaner, cleanerTaskKinds } from './cleaner-task.js';
 
 /** A cleaner that one log uses; others may share the threads behind it. */
 export interface LogCleaner extends Cleaner {
@@ -15,7 +15,7 @@ export interface LogCleaner extends Cleaner {
 }
 
 export interface RunningCleanerTask {
-  readonly kind: CleanerTask['kind'];
+  readonly kind: (typeof cleanerTaskKinds)[number];
   readonly directory: string;
   /** Read and written so far. */
   readonly bytes: number;

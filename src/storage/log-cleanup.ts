@@ -5,7 +5,7 @@
  */
 
 import type { LogFolder } from './log-folder.js';
-import { type SegmentSuffix, segmentFileName } from './segment-files.js';
+import { type SegmentSuffix, segmentFileName, sideFiles } from './segment-files.js';
 
 /** The order in which a segment's files go: the `.log` last, so that a rest is never a segment. */
 const removalOrder: readonly SegmentSuffix[] = [
@@ -30,6 +30,8 @@ export function segmentsBelow(bases: readonly number[], startOffset: number): re
 export function segmentLeftovers(folder: LogFolder, startOffset: number): readonly string[] {
   const bases = folder.segments.map((names) => names.baseOffset);
   const names = [...folder.leftovers];
+  if (folder.hasOptions && folder.names.includes(sideFiles.adoption))
+    names.push(sideFiles.adoption);
   for (const baseOffset of segmentsBelow(bases, startOffset)) {
     const present = folder.segments.find((segment) => segment.baseOffset === baseOffset)?.suffixes;
     for (const suffix of removalOrder) {

@@ -9,6 +9,7 @@
  * The work is a cleaner's; this file decides on facts, asks, and edits the log between two tasks.
  */
 
+import { errnoOf } from '../base/errors.js';
 import type { Mutex } from '../base/mutex.js';
 import { limitOf } from '../base/options.js';
 import { randomSeed } from '../base/prng.js';
@@ -30,9 +31,11 @@ import {
   decideCompaction,
 } from './compaction-decision.js';
 import { planGroups } from './compaction-plan.js';
+import { isSyncFailure } from './compaction-swap.js';
 import type { LogCleaner } from './log-cleaner.js';
 import { isCompacting } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
+import type { LogReserve, ReserveLoan } from './log-reserve.js';
 import type { LogSource } from './log-source.js';
 import type { LogWriting } from './log-writing.js';
 import type { MarkKeeper } from './mark-keeper.js';
@@ -43,7 +46,7 @@ import {
   newestAppendMs,
   readMoreFacts,
 } from './segment-facts.js';
-import { replaceSegments } from './segment-replacement.js';
+import { isHalfWay, replaceSegments } from './segment-replacement.js';
 import { settleLiveSwaps } from './swap-settling.js';
 
 export interface CompactionParts {
@@ -54,6 +57,7 @@ export interface CompactionParts {
   readonly cleaner: LogCleaner;
   /** Held by whoever edits the list of segments. */
   readonly mutex: Mutex;
+  readonly reserve: Pick<LogReserve, 'loan'>;
 }
 
 /** How long the last batch of a producer is kept for the sake of its sequence; as in Kafka. */
@@ -76,6 +80,14 @@ export interface CompactionLook {
   };
 }
 
+/** How a pass runs: what its tasks are given, and its share of the reserve. */
+interface PassRun extends CleanerRunOptions {
+  readonly loan: ReserveLoan;
+}
+
+/** What a group knows of those before it. */
+type GroupStart = Pick<GroupTask, 'carry' | 'followsUnreadable'>;
+
 /** What the groups of one pass share. */
 interface Pass {
   readonly log: CleanerLog;
@@ -83,14 +95,15 @@ interface Pass {
   readonly hashSeed: number;
   readonly mapped: Pick<MapResult, 'mappedEnd' | 'producers' | 'producerOffsets'>;
   readonly nowMs: number;
-  readonly run: CleanerRunOptions;
+  readonly run: PassRun;
 }
 
 export class LogCompaction {
   readonly #parts: CompactionParts;
   readonly #clock: TrustedClock;
   readonly #openedMs: number;
-  #lastPassMs: number | undefined;
+  /** The earliest delete horizon that the last whole pass left. */
+  #horizonMs: number | undefined;
   /** Of the last replacement; an opening removes what earlier processes left. */
   #replacements = 0;
 
@@ -115,7 +128,7 @@ export class LogCompaction {
       durableEnd: offsets.durable,
       isEverCompacted: core.isEverCompacted,
       openedMs: this.#openedMs,
-      lastPassMs: this.#lastPassMs,
+      horizonMs: this.#horizonMs,
       newestMs: newestAppendMs(core, this.#openedMs),
       nowMs: this.#nowMs(),
     };
@@ -127,32 +140,50 @@ export class LogCompaction {
    * (which names what does not verify), CLEANER_FAILED, and what poisons the log.
    */
   readonly pass = async (signal: AbortSignal, urgency: PassUrgency): Promise<PassReport> => {
-    const { core, writing } = this.#parts;
+    const { core, writing, reserve } = this.#parts;
     if (!isCompacting(core.config) || writing.state !== 'open') return NOTHING;
+    const loan = reserve.loan();
+    try {
+      return await this.#pass(signal, urgency, loan);
+    } catch (error) {
+      // What the folder holds after a crash is not known any more: nothing is built on it.
+      if (isSyncFailure(error) || isHalfWay(error)) writing.poison(error);
+      throw error;
+    } finally {
+      loan.end();
+    }
+  };
+
+  async #pass(signal: AbortSignal, urgency: PassUrgency, loan: ReserveLoan): Promise<PassReport> {
+    const { core, writing } = this.#parts;
     // Somebody who waits keeps the process alive; what runs by itself does not.
-    const run: CleanerRunOptions = {
+    const run: PassRun = {
+      loan,
       signal,
       bytesPerSecond: limitOf(core.config.cleanerBytesPerSecond),
       ...(urgency === 'asked' ? { hold: 'keep-alive' } : {}),
     };
     let look = await this.look(run);
     const isRollWanted = urgency === 'asked' || look.decision.rollActive;
-    if (isRollWanted && (await writing.rollNow())) {
+    if (isRollWanted && (await loan.spend(() => writing.rollNow()))) {
       await writing.flush(core.segments.active.baseOffset);
       look = await this.look(run);
     }
     const { decision, facts } = look;
     const hasWork = decision.cleanBytes + decision.dirtyBytes > 0;
     if (!hasWork || !(decision.isEligible || urgency === 'asked')) return NOTHING;
-    const report = await this.#clean(decision, facts, run);
-    this.#lastPassMs = this.#nowMs();
-    return report;
-  };
+    return await this.#clean(decision, facts, run).catch((error: unknown) => {
+      const isDeletedUnder = errnoOf(error) === 'ENOENT' && isStartBehind(core, facts);
+      if (!isDeletedUnder) throw error;
+      // Segments that the pass had looked at were deleted: the next one sees what is left.
+      return { ...NOTHING, outcome: 'cleaned', hasMore: true } as const;
+    });
+  }
 
   async #clean(
     { upperOffset }: CompactionDecision,
     facts: CompactionLook['facts'],
-    run: CleanerRunOptions,
+    run: PassRun,
   ): Promise<PassReport> {
     const { core } = this.#parts;
     const { config } = core;
@@ -162,12 +193,15 @@ export class LogCompaction {
     const total = { ...NOTHING };
     let carry: readonly TransactionCarry[] = [];
     let followsUnreadable = false;
+    let horizonMs = Number.POSITIVE_INFINITY;
     for (const group of planGroups(sealed, mappedEnd, config.segmentBytes)) {
-      const result = await this.#group(pass, group, sealed, { carry, followsUnreadable });
+      const before: GroupStart = { carry, followsUnreadable };
+      const result = await run.loan.spend(() => this.#group(pass, group, sealed, before));
       // What this group was is not in the log any more: the next pass sees it as it is.
       if (result === 'outdated') return { ...total, outcome: 'cleaned', hasMore: true };
       carry = result.carry;
       followsUnreadable = result.hasUnreadable;
+      horizonMs = Math.min(horizonMs, result.earliestHorizonMs ?? horizonMs);
       total.bytesIn += result.bytesIn;
       total.bytesOut += result.outcome === 'cleaned' ? result.bytesOut : result.bytesIn;
       total.recordsIn += result.recordsIn;
@@ -177,6 +211,7 @@ export class LogCompaction {
     }
     if (mappedEnd > core.firstDirtyOffset) await this.#note({ firstDirtyOffset: mappedEnd });
     const hasMore = mappedEnd < upperOffset;
+    if (!hasMore) this.#horizonMs = horizonMs;
     return { ...total, hasMore, outcome: hasMore ? 'cleaned' : total.outcome };
   }
 
@@ -185,7 +220,7 @@ export class LogCompaction {
     firstDirtyOffset: number,
     upperOffset: number,
     sealed: readonly KnownSegment[],
-    run: CleanerRunOptions,
+    run: PassRun,
   ): Promise<Pass> {
     const { core, cleaner } = this.#parts;
     const { directory, logId, epochs, aborted } = core;
@@ -211,7 +246,7 @@ export class LogCompaction {
     pass: Pass,
     group: readonly KnownSegment[],
     sealed: readonly KnownSegment[],
-    before: Pick<GroupTask, 'carry' | 'followsUnreadable'>,
+    before: GroupStart,
   ): Promise<GroupResult | 'outdated'> {
     const { core, cleaner, mutex, source } = this.#parts;
     const { log, map, hashSeed, mapped, nowMs, run } = pass;
@@ -254,12 +289,17 @@ export class LogCompaction {
         old,
         seal,
         number,
-        // A swap that began is ended: it takes a few renames, and half of one serves nobody.
+        // A swap that began is ended: it takes a few renames, and half of one serves nobody. It
+        // holds the process: who waits for the list or at a gate waits for nothing else.
         run: async () => {
-          await cleaner.run(
-            { kind: 'swap', directory, baseOffset, replaced, number },
-            { hold: run.hold },
-          );
+          const task = { kind: 'swap', directory, baseOffset, replaced, number } as const;
+          try {
+            await cleaner.run(task, { hold: 'keep-alive' });
+          } catch (error) {
+            // Finishing it, or undoing it, needs room for names too.
+            await run.loan.take(error);
+            throw error;
+          }
         },
       });
       return result;
@@ -277,8 +317,15 @@ export class LogCompaction {
   }
 
   #nowMs(): number {
-    return this.#clock.nowMs(this.#parts.core.config.tombstoneRetentionMs);
+    const { tombstoneRetentionMs, minCompactionLagMs } = this.#parts.core.config;
+    // Both may be 0, and the clock doubts a jump for as long as the longer of them allows.
+    return this.#clock.nowMs(Math.max(1, tombstoneRetentionMs, minCompactionLagMs));
   }
+}
+
+/** Whether the first segments of `facts` have been deleted since. */
+function isStartBehind(core: WritableLogCore, { segments }: CompactionFacts): boolean {
+  return core.segments.first.baseOffset > (segments[0]?.baseOffset ?? 0);
 }
 
 /** Whether the segments are what they were when the pass looked at them. */

@@ -68,6 +68,22 @@ export function epochsStep(directory: string, epochs: Epochs): WriterStep {
   };
 }
 
+/** From the first file of ours on, until `log.json` is there, the folder is another engine's. */
+export function beginAdoption(directory: string): readonly WriterStep[] {
+  const path = join(directory, sideFiles.adoption);
+  return [
+    { kind: 'replace', path, bytes: new Uint8Array(0) },
+    { kind: 'syncDirectory', path: directory },
+  ];
+}
+
+export function endAdoption(directory: string): readonly WriterStep[] {
+  return [
+    { kind: 'unlink', path: join(directory, sideFiles.adoption) },
+    { kind: 'syncDirectory', path: directory },
+  ];
+}
+
 /** Seals the segments of another engine, whose offsets may skip, and takes over its epochs. */
 export function adoptionSteps(
   directory: string,

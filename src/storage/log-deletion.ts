@@ -72,7 +72,8 @@ export class LogDeletions {
     const { opened, writing, marks } = this.#parts;
     const { core } = opened;
     const { offsets, segments } = core;
-    if (offset <= offsets.start) return offsets.start;
+    // A start that was moved and then could not be noted is not one to answer with.
+    if (offset <= offsets.start && writing.state !== 'poisoned') return offsets.start;
     await writing.exclusively(async () => {
       offsets.advanceStart(offset);
       await marks.settle(writing.appender.markContent());

@@ -6,7 +6,7 @@
  */
 
 import { basename, join } from 'node:path';
-import { createError, errnoOf, type MillraceError } from '../base/errors.js';
+import { createError, errnoOf, MillraceError } from '../base/errors.js';
 import type { FileSystem, ReadableFile } from '../base/file-system.js';
 import { limits } from '../base/limits.js';
 import type { ListedSegment } from './segment.js';
@@ -31,6 +31,7 @@ export interface LogFolder {
 
 /** Makes an error of the operating system one of ours, naming the path. */
 export function fromSystem(error: unknown, path: string): MillraceError {
+  if (error instanceof MillraceError) return error;
   const errno = errnoOf(error);
   if (errno === 'EACCES' || errno === 'EPERM') {
     return createError('PERMISSION_DENIED', { path, errno }, error);

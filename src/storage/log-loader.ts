@@ -83,7 +83,10 @@ export async function loadLog(
   const path = join(directory, sideFiles.options);
   const jsonBytes = await readSmallFile(fileSystem, path, limits.slabBytesSmall);
   const watermarkPath = join(directory, sideFiles.watermark);
-  const watermark = judgeWatermark(await readSmallFile(fileSystem, watermarkPath));
+  // What an adoption that was cut short left behind says nothing.
+  const isAdopting = jsonBytes === undefined && folder.names.includes(sideFiles.adoption);
+  const watermarkBytes = isAdopting ? undefined : await readSmallFile(fileSystem, watermarkPath);
+  const watermark = judgeWatermark(watermarkBytes);
   if (jsonBytes === undefined && watermark.kind !== 'absent') {
     // A process died while it made the log; the next one that writes makes it again.
     if (await isUnmade(fileSystem, folder)) {

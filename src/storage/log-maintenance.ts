@@ -1,5 +1,6 @@
 /**
- * What an open log does for its disk: deletion, retention, compaction, and the cleaner they use.
+ * What an open log does for its disk: deletion, retention, compaction, and the cleaner and the
+ * reserve that they use.
  *
  * One object, so that the log itself knows only when something happened and when to stop.
  */
@@ -12,6 +13,7 @@ import { LogCompaction } from './log-compaction.js';
 import { isCompacting } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
 import { LogDeletions } from './log-deletion.js';
+import { LogReserve } from './log-reserve.js';
 import { LogRetention, type RetentionReport } from './log-retention.js';
 import type { LogSource } from './log-source.js';
 import { buildStats, type LogStats } from './log-stats.js';
@@ -33,6 +35,7 @@ export class LogMaintenance {
   readonly #parts: MaintenanceParts;
   readonly #retention: LogRetention;
   readonly #compaction: LogCompaction;
+  readonly #reserve: LogReserve;
   /** Made when the log is first one that is compacted. */
   #loop: CleaningLoop | undefined;
   #isStopped = false;
@@ -41,19 +44,22 @@ export class LogMaintenance {
     const { core, source, writing, marks, cleaner, mutex } = parts;
     this.#parts = parts;
     this.deletions = new LogDeletions(source, { opened: { core }, marks, writing }, mutex);
+    this.#reserve = new LogReserve(parts);
     this.#retention = new LogRetention({
       core,
       writing,
       deletions: this.deletions,
+      reserve: this.#reserve,
       readFacts: (task, signal) => cleaner.run(task, { signal }),
     });
-    this.#compaction = new LogCompaction(parts);
+    this.#compaction = new LogCompaction({ ...parts, reserve: this.#reserve });
   }
 
-  /** Begins to clean by itself, as the options say. */
-  start(): void {
+  /** Begins to clean by itself, as the options say; recovery may have taken the reserve. */
+  start(hasSpentReserve: boolean): void {
     this.#retention.start();
     this.#loopIfCompacting();
+    this.#reserve.start(hasSpentReserve);
   }
 
   rolled(): void {
@@ -64,6 +70,7 @@ export class LogMaintenance {
   altered(): void {
     this.#retention.wake('alter');
     this.#loopIfCompacting()?.changed();
+    void this.#reserve.altered();
   }
 
   diskFull(): void {
@@ -106,7 +113,7 @@ export class LogMaintenance {
   /** Ends what runs, for good. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([this.#retention.stop(), this.#loop?.close()]);
+    await Promise.all([this.#retention.stop(), this.#loop?.close(), this.#reserve.stop()]);
   }
 
   /** The last step: nothing runs any more. */

@@ -13,7 +13,15 @@ import { Epochs, epochsCrc } from './epochs.js';
 import type { HolderLock } from './holder-lock.js';
 import { checkLogOptions, type LogOptions, rememberedOf, resolveLogOptions } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
-import { adoptionSteps, epochsStep, identitySteps, isUnmade, syncWayTo } from './log-creation.js';
+import {
+  adoptionSteps,
+  beginAdoption,
+  endAdoption,
+  epochsStep,
+  identitySteps,
+  isUnmade,
+  syncWayTo,
+} from './log-creation.js';
 import type { LogDamage } from './log-damage.js';
 import type { LogEnvironment } from './log-environment.js';
 import { fromSystem, type LogFolder, readFolder } from './log-folder.js';
@@ -28,7 +36,7 @@ import { SegmentList } from './segment-list.js';
 import { settleSwaps } from './swap-settling.js';
 import { AbortedTransactions } from './transactions.js';
 import { WATERMARK_BYTES } from './watermark.js';
-import type { Writer, WriterFile, WriterStep } from './writer.js';
+import { isNoSpace, type Writer, type WriterFile, type WriterStep } from './writer.js';
 
 export interface OpenedLog {
   readonly core: WritableLogCore;
@@ -38,6 +46,8 @@ export interface OpenedLog {
   /** Another engine wrote what is there. */
   readonly isForeign: boolean;
   readonly wasClean: boolean;
+  /** Recovery took the space of the reserve. */
+  readonly hasSpentReserve: boolean;
 }
 
 /** Tells who holds the marks that another writer wrote over them, once they are in use. */
@@ -69,7 +79,16 @@ export async function openForWriting(
     lock = await environment.lockManager.acquire(directory);
     const listed = await readFolder(environment.fileSystem, directory);
     const folder = await settleSwaps({ fileSystem: environment.fileSystem, writer }, listed);
-    const opening = { directory, options, environment, writer, lock, alarm, files };
+    const opening = {
+      directory,
+      options,
+      environment,
+      writer,
+      lock,
+      alarm,
+      files,
+      hasSpentReserve: false,
+    };
     return (await isUnmade(environment.fileSystem, folder))
       ? await createLog(opening)
       : await openExisting(opening, folder);
@@ -93,6 +112,7 @@ interface Opening {
   readonly alarm: ForeignWriterAlarm;
   /** Files that were opened in the writer, to be closed when the opening fails. */
   readonly files: WriterFile[];
+  hasSpentReserve: boolean;
 }
 
 function newFile(opening: Opening): WriterFile {
@@ -143,7 +163,8 @@ async function createLog(opening: Opening): Promise<OpenedLog> {
   await marks.settle(markContentOf(core, core.durableAt, core.offsets.durable));
   const identity = { logId, createdMs: core.createdMs, options: rememberedOf(config) };
   await writer.run(identitySteps(directory, identity));
-  return { core, marks, lock, damage: undefined, isForeign: false, wasClean: true };
+  const found = { damage: undefined, isForeign: false, wasClean: true, hasSpentReserve: false };
+  return { core, marks, lock, ...found };
 }
 
 async function openExisting(opening: Opening, folder: LogFolder): Promise<OpenedLog> {
@@ -196,15 +217,26 @@ async function openExisting(opening: Opening, folder: LogFolder): Promise<Opened
     });
   }
   const refusal = damage ?? (await recover(opening, folder, loaded, active, core, startedMs));
+  if (refusal === undefined && isForeign) await writer.run(beginAdoption(directory));
   const marks = await openMarks(opening, core, continuesOf(loaded), refusal !== undefined);
   if (refusal === undefined && !loaded.wasClean) {
     await marks.settle(markContentOf(core, core.durableAt, core.offsets.durable));
   }
+  if (refusal === undefined) {
+    // The start that was read may be one that a process died before it could sync: by now it is.
+    const cleanup = cleanupSteps(folder, loaded);
+    if (cleanup.length > 0) await writer.run(cleanup).catch(() => undefined);
+  }
   if (refusal === undefined && isForeign) await adopt(opening, core);
-  return { core, marks, lock, damage: refusal, isForeign, wasClean: loaded.wasClean };
+  const { hasSpentReserve } = opening;
+  const { wasClean } = loaded;
+  return { core, marks, lock, damage: refusal, isForeign, wasClean, hasSpentReserve };
 }
 
-/** Carries out the recovery; when that fails, the log opens for reading only. */
+/**
+ * Carries out the recovery; when that fails, the log opens for reading only. Throws when there is
+ * no space for it.
+ */
 async function recover(
   opening: Opening,
   folder: LogFolder,
@@ -216,13 +248,11 @@ async function recover(
   const file = active.writerFile;
   assert(file !== undefined, 'the active segment has a file in the writer');
   try {
-    await opening.writer.run([
-      { kind: 'open', file, path: active.logPath, mode: 'existing' },
-      ...recoverySteps(folder, loaded, file),
-    ]);
-    const cleanup = cleanupSteps(folder, loaded);
-    if (cleanup.length > 0) await opening.writer.run(cleanup).catch(() => undefined);
+    await opening.writer.run([{ kind: 'open', file, path: active.logPath, mode: 'existing' }]);
+    await runRecovery(opening, folder, recoverySteps(folder, loaded, file));
   } catch (error) {
+    // Nothing is damaged: with more space the next open does it.
+    if (isNoSpace(errnoOf(error))) throw error;
     return {
       file: active.logPath,
       position: loaded.rewriteFrom,
@@ -243,6 +273,28 @@ async function recover(
     });
   }
   return undefined;
+}
+
+/** Keeping a torn tail takes space: on a full disk, that of the reserve. */
+async function runRecovery(
+  opening: Opening,
+  folder: LogFolder,
+  steps: readonly WriterStep[],
+): Promise<void> {
+  const { writer, directory } = opening;
+  try {
+    await writer.run(steps);
+  } catch (error) {
+    const hasReserve = folder.names.includes(sideFiles.reserve);
+    if (!hasReserve || !isNoSpace(errnoOf(error))) throw error;
+    opening.hasSpentReserve = true;
+    const path = join(directory, sideFiles.reserve);
+    await writer.run([
+      { kind: 'unlink', path },
+      { kind: 'syncDirectory', path: directory },
+      ...steps,
+    ]);
+  }
 }
 
 function continuesOf(loaded: LoadedLog): { readonly slot: 0 | 1; readonly sequence: number } {
@@ -275,5 +327,5 @@ async function adopt(opening: Opening, core: WritableLogCore): Promise<void> {
   const { logId, createdMs, segments, epochs, config } = core;
   await writer.run(adoptionSteps(directory, logId, segments.all(), epochs, core.aborted));
   const identity = { logId, createdMs, options: rememberedOf(config) };
-  await writer.run(identitySteps(directory, identity));
+  await writer.run([...identitySteps(directory, identity), ...endAdoption(directory)]);
 }

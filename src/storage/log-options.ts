@@ -179,6 +179,14 @@ export const logOptionTable = optionTable({
     max: 1024 * MIB,
     doc: 'Memory for the keys of one pass of compaction; more keys take more passes.',
   },
+  reserveBytes: {
+    unit: 'bytes',
+    isAutomatic: true,
+    default: 'auto',
+    min: 0,
+    max: 8 * 1024 * MIB,
+    doc: 'Disk that is kept for retention and compaction on a full disk; 0 for none.',
+  },
   create: {
     default: true,
     doc: 'Whether an absent folder, or an empty one, becomes a new log.',

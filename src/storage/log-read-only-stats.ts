@@ -43,7 +43,7 @@ export async function readOnlyStats(source: LogSource): Promise<LogStats> {
     lastStableOffset: core.firstOpenOffset ?? offsets.durable,
     isEverCompacted: core.isEverCompacted,
     openedMs: nowMs,
-    lastPassMs: undefined,
+    horizonMs: undefined,
   };
   return buildStats(core, { compaction, retention: verdicts, cleaning: null, pool: null });
 }

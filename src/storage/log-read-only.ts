@@ -15,11 +15,16 @@ import type { LogOptions } from './log-config.js';
 import type { LogCore } from './log-core.js';
 import type { LogDamage } from './log-damage.js';
 import type { LogEnvironment } from './log-environment.js';
-import { type LogFolder, readFolder, readSmallFile } from './log-folder.js';
+import { readSmallFile } from './log-folder.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
 import { LogOffsets } from './log-offsets.js';
 import { LogSource } from './log-source.js';
-import { ReadOnlySegments, readFolderWithSwaps } from './read-only-segments.js';
+import {
+  DISTURBED_LOOKS_MAX,
+  isListedStill,
+  ReadOnlySegments,
+  readFolderWithSwaps,
+} from './read-only-segments.js';
 import type { Segment } from './segment.js';
 import { sideFiles } from './segment-files.js';
 import { SegmentList } from './segment-list.js';
@@ -89,42 +94,39 @@ export async function openForReading(
   };
 }
 
-/** A live writer may roll between the listing and the watermark: then the load is tried again. */
+/**
+ * A live writer may roll or replace segments between the listing and the watermark: then the load
+ * is tried again, a few times, and more often as long as the names go on changing.
+ */
 async function loadUndisturbed(
   directory: string,
   options: LogOptions,
   environment: LogEnvironment,
 ): Promise<LoadedLog> {
+  const { fileSystem } = environment;
   for (let attempt = 1; ; attempt++) {
+    const folder = await readFolderWithSwaps(fileSystem, directory);
+    if (folder.kind !== 'log') {
+      throw createError('LOG_NOT_FOUND', { path: directory, actual: folder.kind });
+    }
+    const isLast = async (): Promise<boolean> =>
+      attempt >= DISTURBED_LOOKS_MAX ||
+      (attempt >= LOAD_ATTEMPTS && (await isListedStill(fileSystem, folder)));
     try {
-      const folder = await readFolderWithSwaps(environment.fileSystem, directory);
-      if (folder.kind !== 'log') {
-        throw createError('LOG_NOT_FOUND', { path: directory, actual: folder.kind });
-      }
-      const loaded = await loadLog(environment.fileSystem, folder, options);
+      const loaded = await loadLog(fileSystem, folder, options);
       // A slot that is unreadable may be one that is being written.
       const { damage, watermark } = loaded;
       const isDoubtful =
         damage !== undefined ||
         (watermark.kind === 'present' && watermark.damagedSlot) ||
-        (loaded.isEverCompacted && !(await isListedStill(environment, folder)));
-      if (!isDoubtful || attempt === LOAD_ATTEMPTS) return loaded;
+        (loaded.isEverCompacted && !(await isListedStill(fileSystem, folder)));
+      if (!isDoubtful || (await isLast())) return loaded;
     } catch (error) {
       // A file that was replaced meanwhile is missing, or does not fit the others.
       const isDisturbed = hasCode(error, 'IO_FAILED') || hasCode(error, 'LOG_CORRUPT');
-      if (!isDisturbed || attempt === LOAD_ATTEMPTS) throw error;
+      if (!isDisturbed || (await isLast())) throw error;
     }
   }
-}
-
-/**
- * Whether the names are those that were listed. A listing is no snapshot: a file that is renamed
- * meanwhile may be missed, but then the next one, which comes after a swap's sync, shows others.
- */
-async function isListedStill(environment: LogEnvironment, folder: LogFolder): Promise<boolean> {
-  const { names } = await readFolder(environment.fileSystem, folder.directory);
-  const listed = new Set(folder.names);
-  return names.length === listed.size && names.every((name) => listed.has(name));
 }
 
 /**

@@ -10,7 +10,7 @@
  */
 
 import { assert } from '../base/assert.js';
-import { createError, errnoOf } from '../base/errors.js';
+import { createError, errnoOf, hasCode } from '../base/errors.js';
 import type { SegmentIndexer } from '../index/segment-indexer.js';
 import { Batch } from './batch.js';
 import { inspectBatch } from './batch-decoder.js';
@@ -18,6 +18,7 @@ import { HEADER_BYTES } from './batch-format.js';
 import {
   batchBaseOffset,
   batchBytes,
+  batchCount,
   batchLastOffset,
   batchMaxTimestamp,
   batchNextOffset,
@@ -140,7 +141,10 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   /** Goes on when another segment stands where the reader was; else ends with the error. */
   async #endUnlessMoved(error: unknown): Promise<IteratorResult<Batch, undefined>> {
     if (this.#isEnded || !(await this.#source.hasMoved(this.#segment, error))) {
-      return this.#endWith(error);
+      // Files go, one after the other, when the log starts behind the reader now.
+      const isOvertaken = this.#offset !== -1 && this.#offset < this.#source.core.offsets.start;
+      const isGone = isOvertaken && (hasCode(error, 'IO_FAILED') || hasCode(error, 'LOG_CORRUPT'));
+      return this.#endWith(isGone ? this.#outOfRange() : error);
     }
     this.#chunk = undefined;
     this.#dropFetch();
@@ -399,9 +403,11 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     return undefined;
   }
 
-  /** Whether the batch is not for this reader: a mark, or part of an aborted transaction. */
+  /** Whether the batch is not for this reader: empty, a mark, or of an aborted transaction. */
   #isHidden(chunk: ReadChunk): boolean {
     const { bytes } = chunk.memory;
+    // What compaction leaves of a batch for its producer's sake is no news to a reader.
+    if (batchCount(bytes, chunk.start) === 0) return true;
     if (isControlBatch(bytes, chunk.start)) return !this.#options.control;
     const { aborted } = this.#source.core;
     return this.#options.isolation === 'committed' && aborted.has(bytes, chunk.start);

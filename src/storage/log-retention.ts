@@ -18,6 +18,7 @@ import { TrustedClock } from '../base/trusted-clock.js';
 import type { FactsResult, FactsTask } from './cleaner-task.js';
 import type { WritableLogCore } from './log-core.js';
 import type { LogDeletions } from './log-deletion.js';
+import type { LogReserve, ReserveLoan } from './log-reserve.js';
 import type { LogWriting } from './log-writing.js';
 import {
   decideRetention,
@@ -38,6 +39,7 @@ export interface RetentionParts {
   readonly core: WritableLogCore;
   readonly writing: LogWriting;
   readonly deletions: LogDeletions;
+  readonly reserve: Pick<LogReserve, 'loan'>;
   /** Reads what is not in memory. */
   readonly readFacts: (task: FactsTask, signal: AbortSignal) => Promise<FactsResult>;
 }
@@ -76,6 +78,7 @@ export class LogRetention {
   readonly #reports = new Map<string, number>();
   #waiting: Promise<RetentionReport> | undefined;
   #mayRoll = false;
+  #isRolling = false;
   #cancelTimer: Cancel | undefined;
   readonly #stopping = new AbortController();
 
@@ -101,6 +104,8 @@ export class LogRetention {
   /** Something changed that may let segments go: a roll, the options, a full disk. */
   wake(cause: 'roll' | 'alter' | 'disk-full'): void {
     if (this.#isStopped || !this.#isWanted()) return;
+    // A roll that finds no space is told as well: it must not bring the next one about.
+    if (cause === 'disk-full' && this.#isRolling) return;
     if (cause === 'alter') this.start();
     // A roll that rolls again would make a segment of every append when the limit is short.
     this.#runInBackground(cause !== 'roll');
@@ -118,7 +123,7 @@ export class LogRetention {
       const isRollAllowed = this.#mayRoll;
       this.#waiting = undefined;
       this.#mayRoll = false;
-      return this.#carryOut(isRollAllowed);
+      return this.#withLoan((loan) => this.#carryOut(isRollAllowed, loan));
     });
     return this.#waiting;
   }
@@ -200,14 +205,26 @@ export class LogRetention {
     this.#run(mayRoll).catch((cause: unknown) => this.#publishFailure(cause));
   }
 
-  async #carryOut(mayRoll: boolean): Promise<RetentionReport> {
+  async #withLoan<Value>(work: (loan: ReserveLoan) => Promise<Value>): Promise<Value> {
+    const loan = this.#parts.reserve.loan();
+    try {
+      return await work(loan);
+    } finally {
+      loan.end();
+    }
+  }
+
+  async #carryOut(mayRoll: boolean, loan: ReserveLoan): Promise<RetentionReport> {
     const { core, deletions } = this.#parts;
     const startedMs = core.clock.monotonicMs();
     this.#assertGoingOn();
     let decision = await this.#decide(mayRoll);
-    const rolled = decision.rollActive && (await this.#roll());
+    const rolled = decision.rollActive && (await this.#roll(loan));
     if (rolled) decision = await this.#decide(false);
-    if (decision.startOffset > core.offsets.start) await deletions.before(decision.startOffset);
+    const isMoved = decision.startOffset > core.offsets.start;
+    if (isMoved || this.#parts.writing.state === 'poisoned') {
+      await deletions.before(decision.startOffset);
+    }
     const report = reportOf(decision, core.offsets.start, rolled);
     const { startOffset, deleted, bytes } = report;
     if (deleted.length > 0) {
@@ -259,16 +276,19 @@ export class LogRetention {
   }
 
   /** Rolls the active segment; without space for a new one, what is sealed can still go. */
-  async #roll(): Promise<boolean> {
+  async #roll(loan: ReserveLoan): Promise<boolean> {
     const { writing, core } = this.#parts;
+    this.#isRolling = true;
     try {
-      const rolled = await writing.rollNow();
+      const rolled = await loan.spend(() => writing.rollNow());
       if (rolled) await writing.flush(core.segments.active.baseOffset);
       return rolled;
     } catch (error) {
       if (!hasCode(error, 'DISK_FULL')) throw error;
       this.#publishFailure(error);
       return false;
+    } finally {
+      this.#isRolling = false;
     }
   }
 

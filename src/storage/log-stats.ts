@@ -83,6 +83,8 @@ export function buildStats(core: LogCore, sources: StatsSources): LogStats {
   const { directory, logId, config, offsets } = core;
   const decision = decideCompaction(config, compaction);
   const verdicts = compactionVerdicts(config, compaction);
+  // Segments may have gone or been replaced between the two looks: what counts is the offset.
+  const reasons = new Map(retention.map(({ segment, why }) => [segment.baseOffset, why]));
   const segments = compaction.segments.map((segment, index): SegmentStats => {
     const { baseOffset, endOffset, logBytes, records, maxTimestamp } = segment;
     const verdict = verdicts[index];
@@ -95,7 +97,7 @@ export function buildStats(core: LogCore, sources: StatsSources): LogStats {
       state: verdict?.state ?? 'dirty',
       isEligible: verdict?.isEligible ?? false,
       why: verdict?.why ?? '',
-      retention: retention[index]?.why ?? 'stays behind an older one that stays',
+      retention: reasons.get(baseOffset) ?? 'stays behind an older one that stays',
     };
   });
   const lastFailure = cleaning?.lastFailure;

@@ -69,6 +69,8 @@ export class LogWriting {
   #wantedBytes = 1;
   #recovering: Promise<void> | undefined;
   #isWatchingSlabs = false;
+  /** Why appends are refused for a while; rolls, flushes and the rest go on. */
+  #refusalOf: (() => MillraceError) | undefined;
 
   constructor(core: WritableLogCore, marks: MarkKeeper, events: WritingEvents) {
     this.#core = core;
@@ -99,7 +101,7 @@ export class LogWriting {
 
   append(records: readonly RecordInput[], acks: Acks): Promise<AppendResult> {
     try {
-      this.#assertOpen();
+      this.#assertTaking();
       const bytes = checkRecords(records, this.#core.config);
       const baseOffset = this.#admission.isEmpty ? this.#place(records, bytes) : 'full';
       if (baseOffset !== 'full') return this.#settle(baseOffset, records.length, acks);
@@ -110,7 +112,7 @@ export class LogWriting {
   }
 
   tryAppend(record: RecordInput, acks: Acks): number | undefined {
-    this.#assertOpen();
+    this.#assertTaking();
     const bytes = checkOne(record, this.#core.config, 0);
     const isFull = !this.#admission.isEmpty || this.#state === 'failing';
     const offset = isFull ? 'full' : this.#appender.placeOne(record, bytes);
@@ -127,7 +129,8 @@ export class LogWriting {
   async writable(): Promise<void> {
     for (;;) {
       this.#assertOpen();
-      const isFull = !this.#admission.isEmpty || this.#state === 'failing';
+      const isRefused = this.#refusalOf !== undefined || this.#state === 'failing';
+      const isFull = !this.#admission.isEmpty || isRefused;
       if (!isFull && this.#appender.hasRoom(this.#wantedBytes)) return;
       this.#watchSlabs();
       await new Promise<void>((resolve) => this.#writableWaiters.push(resolve));
@@ -173,6 +176,31 @@ export class LogWriting {
     if (this.#state === 'open') this.#appender.resume();
   }
 
+  /** Refuses appends until `allowAppends`, also those that wait for room: none of it is stored. */
+  refuseAppends(errorOf: () => MillraceError): void {
+    this.#refusalOf = errorOf;
+    this.#admission.rejectAll(errorOf());
+  }
+
+  allowAppends(): void {
+    this.#refusalOf = undefined;
+    this.#progress();
+  }
+
+  /** Resolves when everything that was accepted is written, or was refused. */
+  async appendsSettled(): Promise<void> {
+    for (;;) {
+      while (this.#recovering !== undefined) await this.#recovering;
+      const target = this.#appender.nextOffset;
+      if (this.#poison !== undefined || this.#core.offsets.written >= target) return;
+      const result = { baseOffset: target, lastOffset: target - 1 };
+      await new Promise<void>((resolve) => {
+        const settle = (): void => resolve();
+        this.#appender.awaitWritten({ target, result, resolve: settle, reject: settle });
+      });
+    }
+  }
+
   /** Another writer was seen, or background work failed: nothing is written any more. */
   poison(cause: unknown): void {
     this.#poisonLog(cause);
@@ -205,6 +233,11 @@ export class LogWriting {
   #assertOpen(): void {
     if (this.#poison !== undefined) throw this.#poison;
     if (this.#isClosing) throw createError('LOG_CLOSED', { path: this.#core.directory });
+  }
+
+  #assertTaking(): void {
+    this.#assertOpen();
+    if (this.#refusalOf !== undefined) throw this.#refusalOf();
   }
 
   #place(records: readonly RecordInput[], bytes: number): number | 'full' {

@@ -158,7 +158,7 @@ export class Log {
     const mutex = new Mutex();
     const cleaner = environment.acquireCleaner();
     const maintenance = new LogMaintenance({ core, source, writing, marks, cleaner, mutex });
-    if (damage === undefined) maintenance.start();
+    if (damage === undefined) maintenance.start(opened.hasSpentReserve);
     const parts = { opened, marks, writing, lock, maintenance };
     return new Log(source, parts, mutex, () => source.close());
   }

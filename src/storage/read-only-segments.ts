@@ -25,22 +25,46 @@ import { decodeLogJson } from './log-json.js';
 import type { LogSource } from './log-source.js';
 import { isSameSeal, type Seal } from './seal.js';
 import { Segment } from './segment.js';
-import { sideFiles } from './segment-files.js';
+import { segmentSuffixesInOrder, sideFiles } from './segment-files.js';
 import { readSeal } from './segment-loader.js';
 import { committedSwaps } from './swap-recovery.js';
 import { readSwapEnds, withSwaps } from './swap-state.js';
 
-/** The folder as it looks with the swaps in it finished; nothing is changed. */
+/** How often a folder is looked at whose names change while they are looked at. */
+export const DISTURBED_LOOKS_MAX = 100;
+
+/**
+ * The folder as it looks with the swaps in it finished; nothing is changed. Throws LOG_CORRUPT when
+ * a committed segment does not verify, and system errors.
+ */
 export async function readFolderWithSwaps(
   fileSystem: FileSystem,
   directory: string,
 ): Promise<LogFolder> {
-  const folder = await readFolder(fileSystem, directory);
-  if (committedSwaps(folder.names).length === 0) return folder;
-  const path = join(directory, sideFiles.options);
-  const bytes = await readSmallFile(fileSystem, path, limits.slabBytesSmall);
-  const logId = bytes === undefined ? undefined : decodeLogJson(bytes, path).logId;
-  return withSwaps(folder, await readSwapEnds(fileSystem, folder, logId));
+  for (let look = 1; ; look += 1) {
+    const folder = await readFolder(fileSystem, directory);
+    if (committedSwaps(folder.names).length === 0) return folder;
+    try {
+      const path = join(directory, sideFiles.options);
+      const bytes = await readSmallFile(fileSystem, path, limits.slabBytesSmall);
+      const logId = bytes === undefined ? undefined : decodeLogJson(bytes, path).logId;
+      return withSwaps(folder, await readSwapEnds(fileSystem, folder, logId));
+    } catch (error) {
+      // A swap that goes on has moved the file that was listed; the next look sees it further on.
+      const isSwap = mayBeSwap(error) && look < DISTURBED_LOOKS_MAX;
+      if (!isSwap || (await isListedStill(fileSystem, folder))) throw error;
+    }
+  }
+}
+
+/**
+ * Whether the names are those that were listed. A listing is no snapshot: a file that is renamed
+ * meanwhile may be missed, but then the next one, which comes after a swap's sync, shows others.
+ */
+export async function isListedStill(fileSystem: FileSystem, folder: LogFolder): Promise<boolean> {
+  const { names } = await readFolder(fileSystem, folder.directory);
+  const listed = new Set(folder.names);
+  return names.length === listed.size && names.every((name) => listed.has(name));
 }
 
 /** Errors that a file may cause that is being replaced. */
@@ -123,10 +147,15 @@ export class ReadOnlySegments {
     const run = segments
       .all()
       .filter(({ baseOffset }) => baseOffset >= names.baseOffset && baseOffset < end);
-    if (run.includes(segments.active) || run[0]?.baseOffset !== names.baseOffset) return false;
     const [first, ...merged] = run;
-    if (merged.length === 0) {
-      if (first.logPath === next.logPath && isSame(first.seal, seal)) return false;
+    if (first === undefined || run.includes(segments.active)) return false;
+    // What lay before the first one was deleted here, and joined with it there.
+    const isBefore = names.baseOffset < first.baseOffset;
+    if (isBefore && first !== segments.first) return false;
+    if (merged.length === 0 && !isBefore) {
+      // Side files get their names before the `.log` does.
+      const isThere = segmentSuffixesInOrder.every((each) => first.path(each) === next.path(each));
+      if (isThere && isSame(first.seal, seal)) return false;
     } else if (typeof seal === 'string' || seal.nextOffset < end) {
       // Files that are gone are lost, unless a segment says that it holds what they did.
       return false;

@@ -39,6 +39,9 @@ export const sideFiles = {
   metadata: 'partition.metadata',
   lock: '.lock',
   socket: '.socket',
+  reserve: 'reserve',
+  /** There while a folder of another engine is made ours: it is that engine's still. */
+  adoption: 'adopting',
 } as const;
 
 /** Work in progress: a whole file that has not got its name yet; removed at open. */

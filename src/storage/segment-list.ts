@@ -59,13 +59,19 @@ export class SegmentList {
     return first;
   }
 
-  /** Puts one segment in the place of adjacent ones, which do not include the active one. */
+  /**
+   * Puts one segment in the place of adjacent ones, which do not include the active one. It starts
+   * where they do, or before the first one of the list: the start then lies within it.
+   */
   replace(old: readonly Segment[], next: Segment): void {
     const [first] = old;
     assert(first !== undefined, 'something is replaced');
     const index = this.#segments.indexOf(first);
     assert(index >= 0, 'the first segment is in the list');
-    assert(next.baseOffset === first.baseOffset, 'the new one starts where they did');
+    assert(
+      next.baseOffset === first.baseOffset || (index === 0 && next.baseOffset < first.baseOffset),
+      'the new one starts where they did',
+    );
     assert(index + old.length < this.#segments.length, 'the active segment stays');
     assert(
       old.every((segment, at) => this.#segments[index + at] === segment),

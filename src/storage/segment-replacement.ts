@@ -7,14 +7,16 @@
  * files are removed when the last one left.
  *
  * When the swap fails half-way it is finished or undone in place, by the rules of an opening. If
- * that fails too, what the names lead to is not known: the gates are shut, so that reads of the
- * range fail with IO_FAILED rather than serve a wrong file. Appends, and reads elsewhere, go on;
- * the next open settles it.
+ * that fails too, or a sync of the folder failed, which is not tried again, it is not known what
+ * the names will lead to after a crash: the gates are shut, so that reads of the range fail with
+ * IO_FAILED rather than serve a wrong file, and the caller poisons the log. The next open settles
+ * it.
  */
 
 import { join } from 'node:path';
 import { assert } from '../base/assert.js';
-import { createError } from '../base/errors.js';
+import { createError, MillraceError } from '../base/errors.js';
+import { isSyncFailure } from './compaction-swap.js';
 import type { WritableLogCore } from './log-core.js';
 import type { LogSource } from './log-source.js';
 import { isSameSeal, type Seal } from './seal.js';
@@ -23,6 +25,8 @@ import { deletedName, segmentSuffixesInOrder } from './segment-files.js';
 import { readSeal } from './segment-loader.js';
 import { settleLiveSwaps } from './swap-settling.js';
 import type { WriterStep } from './writer.js';
+
+const HALF_WAY = 'a swap failed half-way; the next open finishes or undoes it';
 
 export interface Replacement {
   /** Adjacent segments of the list, sealed; in order. */
@@ -33,6 +37,11 @@ export interface Replacement {
   readonly number: number;
   /** Carries out the swap of these segments under that number. */
   readonly run: () => Promise<void>;
+}
+
+/** Whether the folder was left in a state that only an opening can settle. */
+export function isHalfWay(error: unknown): boolean {
+  return error instanceof MillraceError && error.facts['reason'] === HALF_WAY;
 }
 
 /**
@@ -58,13 +67,15 @@ export async function replaceSegments(
   try {
     await run();
   } catch (error) {
-    const outcome = await settle(source, core, replacement);
+    const outcome = isSyncFailure(error)
+      ? { cause: error }
+      : await settle(source, core, replacement);
     if (outcome !== 'finished') {
       for (const { gate } of old) if (outcome === 'undone') gate.release();
       if (outcome === 'undone') throw error;
       const failure = createError(
         'IO_FAILED',
-        { path: core.directory, reason: 'a swap failed half-way; the next open finishes it' },
+        { path: core.directory, reason: HALF_WAY },
         outcome.cause,
       );
       for (const { gate } of old) gate.shut(failure);
@@ -74,6 +85,7 @@ export async function replaceSegments(
   const next = new Segment(core.directory, seal.baseOffset);
   next.seal = seal;
   next.hasGaps = seal.hasGaps;
+  movePlaces(core, old, seal);
   core.segments.replace(old, next);
   for (const segment of old) {
     segment.retire(number);
@@ -81,6 +93,14 @@ export async function replaceSegments(
     segment.whenUnpinned(() => removeFiles(source, core, segment, number));
   }
   return next;
+}
+
+/** An end that is the end of an old file becomes the one of the new file. */
+function movePlaces(core: WritableLogCore, old: readonly Segment[], seal: Seal): void {
+  const isOld = (base: number): boolean => old.some(({ baseOffset }) => baseOffset === base);
+  const place = { segmentBase: seal.baseOffset, position: seal.logBytes };
+  if (isOld(core.writtenAt.segmentBase)) core.writtenAt = place;
+  if (isOld(core.durableAt.segmentBase)) core.durableAt = place;
 }
 
 /** Ends a swap that failed half-way, and tells from what lies there how. */

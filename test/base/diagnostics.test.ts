@@ -20,6 +20,7 @@ test('diagnostics: the names of the channels are permanent', () => {
       'millrace:log:clock-jump',
       'millrace:log:clean',
       'millrace:log:clean-failed',
+      'millrace:log:reserve',
     ],
   );
 });

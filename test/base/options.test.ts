@@ -134,6 +134,7 @@ const cleaning = optionTable({
     max: 100,
     doc: 'Most.',
   },
+  spareBytes: { unit: 'bytes', isAutomatic: true, default: 'auto', min: 0, max: 9, doc: 'Kept.' },
   ratio: { unit: 'share', isFraction: true, default: 0.5, min: 0, max: 1, doc: 'How much.' },
   groups: { default: [], namesMax: 3, nameBytesMax: 4, doc: 'Which.' },
 });
@@ -148,6 +149,15 @@ test('options: a limit is a whole number or the word unlimited', () => {
   }
   for (const limitBytes of [0, 101, 1.5, -1, Number.POSITIVE_INFINITY, 'Unlimited', '7', null]) {
     assert.throws(() => resolveForeign(cleaning, { limitBytes }, 'open'), MillraceError);
+  }
+});
+
+test('options: what is automatic is a whole number or the word auto', () => {
+  for (const spareBytes of ['auto', 0, 9] as const) {
+    assert.equal(resolveOptions(cleaning, { spareBytes }, 'open').spareBytes, spareBytes);
+  }
+  for (const spareBytes of [-1, 10, 1.5, 'unlimited', 'Auto', null]) {
+    assert.throws(() => resolveForeign(cleaning, { spareBytes }, 'open'), /or 'auto'/);
   }
 });
 

@@ -42,11 +42,15 @@ export function huntPlantedBug(bug: PlantedBug, seed: number): Hunt {
         throw new Error(`${bug.name}: ${file} has it ${parts.length - 1} times`);
       writeFileSync(path, parts.join(replace));
     }
-    const child = spawnSync(process.execPath, ['--input-type=module', '--eval', script(folder)], {
-      encoding: 'utf8',
-      env: { ...process.env, PLANT_SEED: String(seed) },
-      timeout: HUNT_MS_MAX,
-    });
+    const child = spawnSync(
+      process.execPath,
+      ['--input-type=module', '--eval', script(folder, bug)],
+      {
+        encoding: 'utf8',
+        env: { ...process.env, PLANT_SEED: String(seed) },
+        timeout: HUNT_MS_MAX,
+      },
+    );
     const [caughtBy, finding = ''] = child.stdout.trim().split('\t');
     const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
     if (child.status === 0 || child.error !== undefined)
@@ -72,7 +76,7 @@ function copyBuild(folder: string): void {
 }
 
 /** Exit code 1 and a line that names the finder when something was found. */
-function script(folder: string): string {
+function script(folder: string, { area }: PlantedBug): string {
   const url = (name: string): string =>
     JSON.stringify(pathToFileURL(join(folder, 'test', 'crash', name)).href);
   return `
@@ -80,6 +84,8 @@ function script(folder: string): string {
     import { sweepFaults } from ${url('explorer-faults.js')};
     import { sweepWorkloads } from ${url('explorer-faults-plan.js')};
     import { exploreRolls } from ${url('explorer-rolls.js')};
+    import { runHistories } from ${url('histories.js')};
+    import { exploreSwaps } from ${url('swaps.js')};
     const seed = Number(process.env.PLANT_SEED);
     const hunt = async (name, run) => {
       try {
@@ -91,6 +97,13 @@ function script(folder: string): string {
     };
     const explore = (first, workloads, statesPerCall) => () =>
       runExplorer({ seed: first, workloads, statesPerCall, callsNested: 2 });
+    if (${JSON.stringify(area)} === 'cleaning') {
+      for (const segments of [1, 2]) {
+        await hunt('swaps', () => exploreSwaps({ segments, statesPerCall: [64] }));
+      }
+      await hunt('histories', () => runHistories({ seed, histories: 4000 }));
+      process.exit(0);
+    }
     await hunt('rolls', exploreRolls);
     await hunt('explorer', explore(seed, 1, [6, 2, 2]));
     for (let turn = 0; turn < 16; turn += 4) await hunt('explorer', explore(turn, 1, [40]));

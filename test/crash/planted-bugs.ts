@@ -7,6 +7,8 @@
 
 export interface PlantedBug {
   readonly name: string;
+  /** Who hunts it first: `cleaning` needs histories of compaction. */
+  readonly area?: 'cleaning';
   readonly changes: readonly {
     /** Within `src/storage`, without its extension. */
     readonly file: string;
@@ -175,6 +177,104 @@ export const plantedBugs: readonly PlantedBug[] = [
         find: 'this.#buffer.epoch = this.#core.epochs.current + 1;',
         replace: 'this.#buffer.epoch = Math.max(0, this.#core.epochs.current);',
       },
+    ],
+  },
+  {
+    name: 'groups are cleaned newest first',
+    area: 'cleaning',
+    changes: [
+      {
+        file: 'log-compaction',
+        find: 'of planGroups(sealed, mappedEnd, config.segmentBytes))',
+        replace: 'of [...planGroups(sealed, mappedEnd, config.segmentBytes)].reverse())',
+      },
+    ],
+  },
+  {
+    name: 'a tombstone is dropped at once',
+    area: 'cleaning',
+    changes: [
+      {
+        file: 'compaction-keep',
+        find: "return horizon === 'passed' ? 'expired' : 'keep-tombstone';",
+        replace: "return 'expired';",
+      },
+    ],
+  },
+  {
+    name: 'a horizon counts as passed while it is ahead',
+    area: 'cleaning',
+    changes: [
+      {
+        file: 'compaction-keep',
+        find: "return nowMs > horizonMs ? 'passed' : 'ahead';",
+        replace: "return 'passed';",
+      },
+    ],
+  },
+  {
+    name: 'the first dirty offset moves before the swaps',
+    area: 'cleaning',
+    changes: [
+      {
+        file: 'log-compaction',
+        find: 'let carry = [];',
+        replace: 'let carry = [];\n        await this.#note({ firstDirtyOffset: mappedEnd });',
+      },
+    ],
+  },
+  {
+    name: 'a swap does not sync the directory',
+    area: 'cleaning',
+    changes: [
+      {
+        file: 'compaction-swap',
+        find: 'fileSystem.syncDirectory(directory);',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'cleaned records are not synced before the swap',
+    area: 'cleaning',
+    changes: [{ file: 'compaction-output', find: 'this.#fileSystem.datasync(log);', replace: '' }],
+  },
+  {
+    name: 'a record that is superseded right behind itself is kept',
+    area: 'cleaning',
+    changes: [{ file: 'compaction-keep', find: 'latest > offset', replace: 'latest > offset + 1' }],
+  },
+  {
+    name: 'the empty last batch of a group is dropped',
+    area: 'cleaning',
+    changes: [{ file: 'compaction-keep', find: 'facts.isLast', replace: 'false' }],
+  },
+  {
+    name: 'a recovery leaves segments that a committed swap replaces',
+    area: 'cleaning',
+    changes: [
+      {
+        file: 'swap-recovery',
+        find: "kind === 'segment' && isReplaced(parsed.baseOffset, ends)",
+        replace: 'false',
+      },
+    ],
+  },
+  {
+    name: 'an aborted record supersedes',
+    area: 'cleaning',
+    changes: [{ file: 'compaction-map', find: 'this.#aborted.has(bytes, start) || ', replace: '' }],
+  },
+  {
+    name: 'the mark of a transaction goes before its records',
+    area: 'cleaning',
+    changes: [{ file: 'compaction-keep', find: '!isMapped || hasData', replace: '!isMapped' }],
+  },
+  {
+    name: 'a full map claims the record that did not fit',
+    area: 'cleaning',
+    changes: [
+      { file: 'compaction-map', find: 'mappedEnd = end;', replace: 'mappedEnd = end + 1;' },
     ],
   },
 ];

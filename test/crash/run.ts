@@ -4,6 +4,9 @@
  *     --kill N [--seed S]       kills N writing processes on the real disk; see kill.ts
  *     --flips [--sample N]      flips every bit (or N bits) of each file of a log; see flips.ts
  *     --explore N [--seed S]    crashes of the simulated machine; see explorer.ts
+ *     --histories N [--seed S]  random histories of a compacted log, with crashes; see history.ts
+ *     --swaps                   every end of a compaction, and of the recoveries; see swaps.ts
+ *     --full N [--seed S]       fills and frees a real disk N times; see full.ts
  *     --planted NAME [--seed S] plants bugs in a copy of the build and says what finds them; a part
  *                               of the name, or `all`; see planted-bugs.ts
  *     --json                    prints one line of JSON instead of text
@@ -26,6 +29,9 @@ async function main(): Promise<number> {
       kill: { type: 'string' },
       flips: { type: 'boolean', default: false },
       explore: { type: 'string' },
+      histories: { type: 'string' },
+      swaps: { type: 'boolean', default: false },
+      full: { type: 'string' },
       planted: { type: 'string' },
       sample: { type: 'string' },
       seed: { type: 'string' },
@@ -39,9 +45,15 @@ async function main(): Promise<number> {
   if (values.flips) return await flip(count(values.sample), json);
   const explorations = count(values.explore);
   if (explorations !== undefined) return await explore(explorations, seed, json);
+  if (values.swaps) return await swap(json);
+  const histories = count(values.histories);
+  if (histories !== undefined) return await liveThrough(histories, seed, json);
+  const fills = count(values.full);
+  if (fills !== undefined) return await fillDisk(fills, seed);
   if (values.planted !== undefined) return plant(values.planted, seed, json);
   console.error(
-    'usage: npm run crash -- --kill N | --flips | --explore N | --planted NAME [--seed S] [--json]',
+    'usage: npm run crash -- --kill N | --flips | --explore N | --histories N | --swaps |' +
+      ' --full N | --planted NAME [--seed S] [--json]',
   );
   return 2;
 }
@@ -81,6 +93,41 @@ async function flip(sample: number | undefined, json: boolean): Promise<number> 
 async function explore(count: number, seed: number, json: boolean): Promise<number> {
   const { exploreLog } = await import('./explorer.js');
   return await exploreLog({ count, seed, json });
+}
+
+/** The campaign prints its own lines, too. */
+async function liveThrough(count: number, seed: number, json: boolean): Promise<number> {
+  const { runHistoryCampaign } = await import('./histories.js');
+  return await runHistoryCampaign({ count, seed, json });
+}
+
+/** One segment and two with all states, of three a sample of what nests. */
+async function swap(json: boolean): Promise<number> {
+  const { exploreSwaps } = await import('./swaps.js');
+  for (const segments of [1, 2, 3]) {
+    const startedMs = performance.now();
+    const statesPerCall = segments < 3 ? [4096, 4096, 256] : [4096, 64, 8];
+    const counts = await exploreSwaps({ segments, statesPerCall });
+    const seconds = Math.round((performance.now() - startedMs) / 100) / 10;
+    const report = { segments, ...counts, seconds };
+    console.log(json ? JSON.stringify(report) : report);
+  }
+  return 0;
+}
+
+/** Prints one line of JSON; a machine that cannot do it says why, and that is no success. */
+async function fillDisk(cycles: number, seed: number): Promise<number> {
+  const { fullDiskObstacle, runFullDisk } = await import('./full.js');
+  const obstacle = fullDiskObstacle();
+  if (obstacle !== undefined) {
+    console.error(`skipped: ${obstacle}`);
+    return 2;
+  }
+  const { details, ...report } = await runFullDisk({ cycles, seed });
+  for (const detail of details) console.error(detail);
+  console.log(JSON.stringify(report));
+  const { lost, wedged, restarts } = report;
+  return lost + wedged + restarts + details.length === 0 ? 0 : 1;
 }
 
 /** Each planted bug must be found; the exit code says whether all were. */

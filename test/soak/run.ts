@@ -1,37 +1,66 @@
 /**
- * `npm run soak -- --gigabytes N [--seed S] [--seconds-max N]`: long runs that must stay flat.
+ * `npm run soak -- --gigabytes N [--seed S] [--seconds-max N] [--compact]`: long runs that must
+ * stay flat.
  *
  * First a reader that keeps up with the writer, then, over a tenth of the volume, one that is a
- * hundred times slower. Prints a sample a second; exit code 1 when memory or descriptors rise.
+ * hundred times slower. With `--compact` instead a log that is compacted and bounded while it is
+ * written. Prints a sample a second; exit code 1 when memory or descriptors rise.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { runCompactingSoak } from './compacting-soak.js';
 import { runSoak, type SoakReport } from './soak.js';
-import { formatSample } from './soak-samples.js';
+import { formatChart } from './soak-chart.js';
+import { type FlatVerdict, formatSample, type Sample } from './soak-samples.js';
 
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 const SAMPLE_MS = 1000;
 const SLOW_LAG = 100;
 const SLOW_SHARE = 0.1;
+/** Of the log that is compacted. */
+const KEYS = 100_000;
+/** Less than compaction alone leaves at its peaks: both give space back. */
+const KEPT_BYTES = 96 * MIB;
 
 const { values } = parseArgs({
   options: {
     gigabytes: { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
     'seconds-max': { type: 'string' },
+    compact: { type: 'boolean', default: false },
   },
 });
 const bytes = number(values.gigabytes) * GIB;
 const seed = number(values.seed);
 const secondsMax = values['seconds-max'] === undefined ? undefined : number(values['seconds-max']);
 
-const fast = await soak('a reader that keeps up', 1, bytes, 8 * MIB);
-const slow = await soak(`a reader ${SLOW_LAG} times slower`, SLOW_LAG, bytes * SLOW_SHARE, MIB);
-process.exitCode = fast.isFlat && slow.isFlat ? 0 : 1;
+process.exitCode = (await (values.compact ? soakCompacting() : soakReaders())) ? 0 : 1;
+
+async function soakReaders(): Promise<boolean> {
+  const fast = await soak('a reader that keeps up', 1, bytes, 8 * MIB);
+  const slow = await soak(`a reader ${SLOW_LAG} times slower`, SLOW_LAG, bytes * SLOW_SHARE, MIB);
+  return fast.isFlat && slow.isFlat;
+}
+
+async function soakCompacting(): Promise<boolean> {
+  const name = `updates of ${KEYS} keys, compacted, with three followers`;
+  const report = await inFolder(name, bytes, (common) =>
+    runCompactingSoak({
+      ...common,
+      keys: KEYS,
+      segmentBytes: 8 * MIB,
+      retentionBytes: KEPT_BYTES,
+    }),
+  );
+  const { passes, keysLeft, startOffset } = report;
+  console.log(`${passes} passes of compaction, ${keysLeft} keys left from ${startOffset} on`);
+  for (const line of formatChart(report.samples)) console.log(line);
+  return report.isFlat;
+}
 
 async function soak(
   name: string,
@@ -39,15 +68,36 @@ async function soak(
   volume: number,
   segmentBytes: number,
 ): Promise<SoakReport> {
+  return await inFolder(name, volume, (common) => runSoak({ ...common, lag, segmentBytes }));
+}
+
+interface CommonOptions {
+  readonly directory: string;
+  readonly bytes: number;
+  readonly seed: number;
+  readonly sampleMs: number;
+  readonly onSample: (sample: Sample) => void;
+  readonly secondsMax?: number;
+}
+
+interface CommonReport extends FlatVerdict {
+  readonly readRecords: number;
+  readonly jumps: number;
+  readonly seconds: number;
+}
+
+async function inFolder<Report extends CommonReport>(
+  name: string,
+  volume: number,
+  run: (common: CommonOptions) => Promise<Report>,
+): Promise<Report> {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-'));
   console.log(`${name}: ${(volume / GIB).toFixed(1)} GiB, seed ${seed}`);
   try {
-    const report = await runSoak({
+    const report = await run({
       directory: join(directory, 'log'),
       bytes: volume,
       seed,
-      lag,
-      segmentBytes,
       sampleMs: SAMPLE_MS,
       onSample: (sample) => console.log(formatSample(sample)),
       ...(secondsMax === undefined ? {} : { secondsMax }),

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { testSeed } from '../support/seed.js';
 import { tempDir } from '../support/temp-dir.js';
+import { runCompactingSoak } from './compacting-soak.js';
 import { runSoak } from './soak.js';
+import { formatChart } from './soak-chart.js';
 import { judgeFlat, type Sample } from './soak-samples.js';
 
 const MIB = 1024 * 1024;
@@ -42,6 +44,32 @@ test('a slow reader that deletion overtakes goes on at the start', async (t) => 
     sampleMs: 50,
   });
   assert.ok(report.jumps > 0);
+});
+
+test('compaction and retention bound the disk, and followers miss no key', async (t) => {
+  const report = await runCompactingSoak({
+    directory: join(tempDir(t), 'log'),
+    bytes: 12 * MIB,
+    seed: testSeed(),
+    keys: 2000,
+    segmentBytes: MIB / 2,
+    retentionBytes: 2 * MIB,
+    sampleMs: 50,
+  });
+  assert.ok(report.passes >= 2, `${report.passes} passes`);
+  assert.ok(report.keysLeft > 0 && report.keysLeft <= 2000);
+  assert.ok(report.startOffset > 0, 'retention let segments go');
+  assert.ok(report.diskBytesMax < 12 * MIB, `${report.diskBytesMax} bytes on the disk`);
+});
+
+test('a chart shows each series from zero to its most', () => {
+  const sample = (rssBytes: number): Sample => {
+    const rest = { externalBytes: 0, heapBytes: 0, descriptors: 9, diskBytes: 0 };
+    return { seconds: 0, progress: 0, rssBytes, ...rest };
+  };
+  const lines = formatChart([sample(0), sample(4 * MIB), sample(8 * MIB)]);
+  assert.equal(lines[0], 'rss MiB      | ▄█| 0 to 8');
+  assert.equal(lines[4], 'descriptors  |███| 9 to 9');
 });
 
 test('a soak that rises after its first tenth is not flat', () => {

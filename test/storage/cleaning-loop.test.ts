@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { channel } from 'node:diagnostics_channel';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '../../src/base/clock.js';
 import { createError, hasCode } from '../../src/base/errors.js';
 import {
   CleaningLoop,
@@ -115,6 +116,41 @@ test('loop: a change starts a pass at once, and one during a pass another one', 
   assert.equal(sim.passes.length, 2);
   assert.equal(sim.clock.pendingCount, 1);
   await sim.loop.close();
+});
+
+test('loop: who asks holds the process, also behind a pass that holds none', async () => {
+  const sim = new SimClock();
+  let holds = 0;
+  const clock: Clock = {
+    nowMs: () => sim.nowMs(),
+    monotonicMs: () => sim.monotonicMs(),
+    schedule: (delayMs, run, hold) => {
+      const cancel = sim.schedule(delayMs, run);
+      if (hold === undefined) return cancel;
+      holds += 1;
+      return () => {
+        holds -= 1;
+        cancel();
+      };
+    },
+  };
+  const ends: (() => void)[] = [];
+  const pass: CleaningPass = () => new Promise((resolve) => ends.push(() => resolve(nothing)));
+  const loop = new CleaningLoop('/log', clock, pass);
+  loop.changed();
+  await setImmediate();
+  assert.deepEqual([ends.length, holds], [1, 0]);
+  const asked = loop.ask();
+  assert.equal(holds, 1);
+  ends[0]?.();
+  await setImmediate();
+  assert.deepEqual([ends.length, holds], [2, 1]);
+  ends[1]?.();
+  await asked;
+  assert.equal(holds, 0);
+  await loop.close();
+  await assert.rejects(loop.ask());
+  assert.equal(holds, 0);
 });
 
 test('loop: a pass that left something over is followed by the next one', async () => {

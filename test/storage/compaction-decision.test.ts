@@ -40,7 +40,7 @@ function factsOf(given: Partial<CompactionFacts> = {}): CompactionFacts {
     durableEnd: 50,
     isEverCompacted: true,
     openedMs: NOW,
-    lastPassMs: NOW,
+    horizonMs: Number.POSITIVE_INFINITY,
     newestMs: NOW,
     nowMs: NOW,
     ...given,
@@ -75,7 +75,8 @@ test('compaction: the ratio of dirty bytes below the active segment must be exce
 
 test('compaction: nothing beyond the stable, durable or active offset is cleanable', () => {
   assert.equal(decide({}, { lastStableOffset: 25 }).upperOffset, 25);
-  assert.equal(decide({}, { durableEnd: 33 }).upperOffset, 33);
+  // A segment of which a part is not durable is left alone.
+  assert.equal(decide({}, { durableEnd: 33 }).upperOffset, 30);
   assert.equal(decide({}, { lastStableOffset: 25 }).dirtyBytes, 250);
   assert.equal(decide({}).upperOffset, 40);
 });
@@ -121,15 +122,16 @@ test('compaction: maxCompactionLagMs rolls an active segment that waited for lon
   assert.equal(decide({ maxCompactionLagMs: 1 }, { segments: empty }).rollActive, false);
 });
 
-test('compaction: tombstones make a pass due when the last one is long enough ago', () => {
+test('compaction: a tombstone that has outlived its horizon makes a pass due', () => {
   const clean = { firstDirtyOffset: 40 };
   for (const [facts, isEligible] of [
-    [{ lastPassMs: NOW - 24 * HOUR + 1 }, false],
-    [{ lastPassMs: NOW - 24 * HOUR }, true],
-    [{ lastPassMs: undefined, openedMs: NOW - HOUR + 1 }, false],
-    [{ lastPassMs: undefined, openedMs: NOW - HOUR }, true],
-    [{ lastPassMs: undefined, openedMs: 0, isEverCompacted: false }, false],
-    [{ lastPassMs: 0, firstDirtyOffset: 0, durableEnd: 0 }, false],
+    [{ horizonMs: Number.POSITIVE_INFINITY }, false],
+    [{ horizonMs: NOW }, false],
+    [{ horizonMs: NOW - 1 }, true],
+    [{ horizonMs: undefined, openedMs: NOW - HOUR + 1 }, false],
+    [{ horizonMs: undefined, openedMs: NOW - HOUR }, true],
+    [{ horizonMs: undefined, openedMs: 0, isEverCompacted: false }, false],
+    [{ horizonMs: 0, firstDirtyOffset: 0, durableEnd: 0 }, false],
   ] as const) {
     const decision = decide({}, { ...clean, ...facts });
     assert.deepEqual([facts, decision.isEligible], [facts, isEligible]);

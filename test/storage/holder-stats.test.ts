@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { cleanerTaskKinds } from '../../src/storage/cleaner-task.js';
 import { connectHolder } from '../../src/storage/holder-client.js';
 import { acquireHolderLock } from '../../src/storage/holder-lock.js';
 import type { HolderReply, HolderValue } from '../../src/storage/holder-protocol.js';
@@ -45,6 +46,15 @@ for (const count of [1, STATS_PAGE_SEGMENTS, 2 * STATS_PAGE_SEGMENTS + 1]) {
     assert.equal(asked, Math.ceil(count / STATS_PAGE_SEGMENTS));
   });
 }
+
+test('holder stats: every kind of task arrives', async (t) => {
+  const { pool, ...stats } = statsOf(1);
+  assert.ok(pool !== null);
+  const running = cleanerTaskKinds.map((kind) => ({ kind, directory: '/', bytes: 1, sinceMs: 2 }));
+  const all = { ...stats, pool: { ...pool, running } };
+  const holder = await heldBy(t, { stats: async () => all });
+  assert.deepEqual(await requestStats((request) => holder.request(request)), all);
+});
 
 test('holder stats: what there is nothing to say about is null', async (t) => {
   const stats = { ...statsOf(2), cleaning: null, lastFailure: null, pool: null };

@@ -13,7 +13,7 @@ import { LogSource } from '../../src/storage/log-source.js';
 import { Segment } from '../../src/storage/segment.js';
 import { deletedName, segmentFileName, swapName } from '../../src/storage/segment-files.js';
 import { SegmentList } from '../../src/storage/segment-list.js';
-import { replaceSegments } from '../../src/storage/segment-replacement.js';
+import { isHalfWay, replaceSegments } from '../../src/storage/segment-replacement.js';
 import { SwapGate } from '../../src/storage/swap-gate.js';
 import { markCompacted, putCleaned } from '../support/cleaned-fixture.js';
 import { isPending, rejection, settled } from '../support/fixtures.js';
@@ -179,18 +179,18 @@ test('a swap that did nothing is undone: the log is as it was', async () => {
   );
 });
 
-test('a swap that failed half-way is finished in place, wherever it failed', async () => {
+test('a swap that failed half-way is settled in place, unless a sync failed', async () => {
   for (let call = 1; ; call++) {
     const { sim, core, source, run, replace } = await opened();
     const reader = readerOf(source, 4);
     await offsetsOf(reader, 1);
     let calls = 0;
-    let hasFailed = false;
+    let failed: string | undefined;
     const failing = async (): Promise<void> => {
-      sim.disk.onCall = () => {
+      sim.disk.onCall = (_number, name) => {
         calls += 1;
         if (calls !== call) return;
-        hasFailed = true;
+        failed = name;
         throw new RangeError('cut short');
       };
       try {
@@ -200,6 +200,15 @@ test('a swap that failed half-way is finished in place, wherever it failed', asy
       }
     };
     const outcome = await replace(failing).catch((error: unknown) => error);
+    if (failed === 'syncDirectory') {
+      assert.ok(isHalfWay(outcome), `call ${call}: ${String(outcome)}`);
+      await rejection(offsetsOf(readerOf(source, 8)), 'IO_FAILED');
+      const log = await sim.kill().open();
+      const kept = await readOffsets(log);
+      assert.ok(kept.length === all.length || kept.length === survivors.length);
+      await log.close();
+      continue;
+    }
     const isDone = outcome instanceof Segment;
     const expected = isDone ? survivors : all;
     assert.deepEqual(await offsetsOf(readerOf(source)), expected, `call ${call}`);
@@ -209,7 +218,7 @@ test('a swap that failed half-way is finished in place, wherever it failed', asy
       rest,
       expected.filter((offset) => offset > 4),
     );
-    if (!hasFailed) break;
+    if (failed === undefined) break;
   }
 });
 

@@ -134,6 +134,11 @@ export class SimDisk {
     return this.#machine.calls.length;
   }
 
+  /** How many bytes find room now. */
+  get freeBytes(): number {
+    return this.#machine.freeBytes();
+  }
+
   get spaceBytes(): number {
     return this.#machine.spaceBytes;
   }
