@@ -19,7 +19,7 @@ import { writeInt64 } from '../src/base/bytes.js';
 import { HEADER_BYTES } from '../src/storage/batch-format.js';
 import { Epochs } from '../src/storage/epochs.js';
 import { Log } from '../src/storage/main.js';
-import { Segment } from '../src/storage/segment.js';
+import { NO_PRODUCERS, Segment } from '../src/storage/segment.js';
 import { segmentPath } from '../src/storage/segment-files.js';
 
 /** Of an index: as the log has it by default. */
@@ -51,7 +51,7 @@ export async function makeSparseLog(
   const batches = Math.max(1, Math.floor(segmentBytes / batch.length));
   for (let index = 0; index < segments; index += 1) {
     const segment = writeSparse(folder, index * batches, batch, batches);
-    const files = segment.toSealedFiles(logId, epochs, -1);
+    const files = segment.toSealedFiles(logId, epochs, -1, NO_PRODUCERS);
     const { baseOffset } = segment;
     writeFileSync(segmentPath(folder, baseOffset, 'offsetIndex'), files.offsetIndex);
     writeFileSync(segmentPath(folder, baseOffset, 'timeIndex'), files.timeIndex);

@@ -135,13 +135,17 @@ function changedBody(prng: Prng, frame: Uint8Array): Uint8Array {
 }
 
 function drawRequest(prng: Prng): HolderRequest {
-  switch (prng.integer(4)) {
+  switch (prng.integer(6)) {
     case 0:
       return { kind: 'describe' };
     case 1:
       return { kind: 'deleteRecordsBefore', offset: prng.integer(2 ** 53 - 1) };
     case 2:
       return { kind: 'alter', options: { segmentMs: prng.integer(2 ** 40), compression: 'lz4' } };
+    case 3:
+      return { kind: 'createTopic', topic: 'a', options: { partitions: prng.integer(100) } };
+    case 4:
+      return { kind: 'send', topic: 'a', records: [drawRecord(prng)] };
     default:
       return {
         kind: 'append',

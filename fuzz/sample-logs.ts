@@ -6,7 +6,7 @@
  */
 
 import { Prng } from '../src/base/prng.js';
-import type { Acks } from '../src/storage/log-writing.js';
+import type { Acks } from '../src/storage/append-options.js';
 import type { RecordInput } from '../src/storage/record.js';
 import { SimLog } from '../test/support/log-fixture.js';
 import { recordText } from '../test/support/log-oracle.js';

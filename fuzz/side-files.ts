@@ -21,6 +21,11 @@ import {
   encodeLogJson,
   encodeMetadata,
 } from '../src/storage/log-json.js';
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  type SnapshotEntry,
+} from '../src/storage/producer-snapshot.js';
 import { decodeSeal, encodeSeal } from '../src/storage/seal.js';
 import { decodeTxnIndex, encodeTxnIndex } from '../src/storage/transactions.js';
 import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
@@ -67,6 +72,12 @@ const files: readonly SideFile[] = [
     draw: drawTxnIndex,
     again: (bytes) => onceMore(decodeTxnIndex(bytes), encodeTxnIndex),
     hasChecksum: false,
+  },
+  {
+    name: 'snapshot',
+    draw: drawSnapshot,
+    again: (bytes) => onceMore(decodeSnapshot(bytes), encodeSnapshot),
+    hasChecksum: true,
   },
 ];
 
@@ -123,10 +134,29 @@ function metadataAgain(bytes: Uint8Array): Uint8Array | 'invalid' {
   return again === 'invalid' ? again : again.subarray(0, Math.max(bytes.length, again.length - 1));
 }
 
+function drawSnapshot(prng: Prng): Uint8Array {
+  const entries = Array.from({ length: prng.integer(5) }, (_, index): SnapshotEntry => {
+    const offsetDelta = prng.integer(1000);
+    const hasBatch = prng.boolean(0.8);
+    return {
+      producerId: BigInt(prng.integer(2 ** 40) * 8 + index),
+      producerEpoch: prng.integer(2 ** 15),
+      lastSequence: hasBatch ? prng.integer(2 ** 31) : -1,
+      lastOffset: hasBatch ? offsetDelta + prng.integer(2 ** 40) : -1,
+      offsetDelta: hasBatch ? offsetDelta : 0,
+      timestamp: prng.integer(2 ** 45) - 1,
+      coordinatorEpoch: prng.integer(2 ** 31) - 1,
+      transactionOffset: prng.boolean() ? prng.integer(2 ** 40) : undefined,
+    };
+  });
+  return encodeSnapshot(entries);
+}
+
 function drawSeal(prng: Prng): Uint8Array {
   const baseOffset = prng.integer(2 ** 40);
   const maxTimestamp = prng.integer(2 ** 45) - 1;
   const runningMaxBefore = prng.integer(2 ** 45) - 1;
+  const txnIndexBytes = prng.pick([0, 34, 340]);
   return encodeSeal({
     logId: drawId(prng),
     baseOffset,
@@ -144,6 +174,9 @@ function drawSeal(prng: Prng): Uint8Array {
     indexCrc: prng.integer(2 ** 32),
     timeIndexBytes: 12 * prng.integer(1000),
     timeIndexCrc: prng.integer(2 ** 32),
+    hasProducers: prng.boolean(),
+    txnIndexBytes,
+    txnIndexCrc: txnIndexBytes === 0 ? 0 : prng.integer(2 ** 32),
     epochs: drawEpochs(prng),
   });
 }

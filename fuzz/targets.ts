@@ -10,6 +10,7 @@ import { run as runHolderProtocol } from './holder-protocol.js';
 import { runOffsetIndex, runTimeIndex } from './index-decoders.js';
 import { run as runLogFolder } from './log-folder.js';
 import { run as runLogModel } from './log-model.js';
+import { run as runReadyBatch } from './ready-batch.js';
 import { run as runSideFiles } from './side-files.js';
 
 export interface FuzzTarget {
@@ -30,6 +31,13 @@ export const targets: readonly FuzzTarget[] = [
     events: 10_000,
     smokeEvents: 1000,
     run: runBatchDecoder,
+  },
+  {
+    name: 'ready-batch',
+    about: 'a ready-made batch of a producer, changed under a checksum that fits',
+    events: 10_000,
+    smokeEvents: 1000,
+    run: runReadyBatch,
   },
   {
     name: 'compression',
@@ -54,7 +62,8 @@ export const targets: readonly FuzzTarget[] = [
   },
   {
     name: 'side-files',
-    about: 'seal, watermark, epochs, log.json, partition.metadata or .txnindex with changes',
+    about:
+      'seal, watermark, epochs, log.json, partition.metadata snapshot or .txnindex with changes',
     events: 20_000,
     smokeEvents: 3000,
     run: runSideFiles,

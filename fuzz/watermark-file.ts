@@ -84,6 +84,7 @@ function drawWatermark(prng: Prng): Watermark {
     isClean: prng.boolean(),
     isEverCompacted: prng.boolean(),
     isPoisoned: prng.boolean(),
+    hasProducers: prng.boolean(),
     segmentBase: prng.integer(2 ** 40),
     position: prng.integer(2 ** 31),
     durableOffset: startOffset + prng.integer(1000),

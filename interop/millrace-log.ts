@@ -138,6 +138,62 @@ export async function adoptAndCompact(
   }
 }
 
+/** What Kafka's tools must say of a log of producers, in the words that they use. */
+export interface ProducedLog {
+  readonly endOffset: number;
+  readonly producers: readonly Readonly<Record<string, string>>[];
+  readonly aborted: readonly Readonly<Record<string, string>>[];
+}
+
+/** Writes a new log of three producers: one plain, two with transactions, one of these open. */
+export async function writeProducedLog(folder: string): Promise<ProducedLog> {
+  const log = await Log.open(folder, { segmentBytes: 16 * 1024 });
+  try {
+    const sequences = [0, 0, 0];
+    const starts = new Map<number, number>();
+    const aborted: Record<string, string>[] = [];
+    const send = async (id: number, count: number): Promise<void> => {
+      const baseSequence = sequences[id] ?? 0;
+      const records = Array.from({ length: count }, () => ({ value: 'v'.repeat(700) }));
+      const isTransactional = id > 0;
+      const producer = { producerId: 4000 + id, producerEpoch: id, baseSequence, isTransactional };
+      const { baseOffset } = await log.append(records, { producer });
+      sequences[id] = baseSequence + count;
+      if (isTransactional && !starts.has(id)) starts.set(id, baseOffset);
+    };
+    const end = async (id: number, kind: 'commit' | 'abort'): Promise<void> => {
+      const producer = { producerId: 4000 + id, producerEpoch: id };
+      const { offset } = await log.appendMarker({ ...producer, kind, coordinatorEpoch: 3 });
+      const firstOffset = starts.get(id) ?? 0;
+      starts.delete(id);
+      const lastStableOffset = Math.min(offset + 1, ...starts.values());
+      if (kind === 'commit') return;
+      const fields = { firstOffset, lastOffset: offset, lastStableOffset };
+      aborted.push({ producerId: `${4000 + id}`, ...texts(fields) });
+    };
+    for (let turn = 0; turn < 20; turn += 1) {
+      await send(0, 1 + (turn % 4));
+      await send(1, 2);
+      await send(2, 3);
+      if (turn % 5 === 1) await end(1, turn % 10 === 1 ? 'abort' : 'commit');
+      if (turn % 7 === 3) await end(2, turn % 2 === 1 ? 'abort' : 'commit');
+    }
+    const producers = log.producers().map((known) => {
+      const { producerId, transactionOffset, lastTimestamp, ...fields } = known;
+      const isOpen = transactionOffset !== undefined;
+      return {
+        producerId: `${producerId}`,
+        currentTxnFirstOffset: isOpen ? `OptionalLong[${transactionOffset}]` : 'OptionalLong.empty',
+        lastTimestamp: `${lastTimestamp}`,
+        ...texts({ ...fields }),
+      };
+    });
+    return { endOffset: log.endOffset, producers, aborted };
+  } finally {
+    await log.close();
+  }
+}
+
 /** Whether Millrace refuses to write to a folder, by the code. */
 export async function refusalOf(folder: string): Promise<string | undefined> {
   try {
@@ -156,6 +212,10 @@ export async function dumpedOffsets(file: string): Promise<number[]> {
     if (line['type'] === 'record') offsets.push(Number(line['offset']));
   }
   return offsets;
+}
+
+function texts(fields: Readonly<Record<string, number>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, `${value}`]));
 }
 
 /** All records of a folder that Millrace may not have written, opened for reading only. */

@@ -18,6 +18,7 @@ import { prepareToolchain } from './java-toolchain.js';
 import { checkCorpus, writeCorpus } from './kafka-corpus.js';
 import { checkKafkaReadsCompacted } from './kafka-reads-compacted.js';
 import { checkKafkaReadsMillrace } from './kafka-reads-millrace.js';
+import { checkKafkaReadsProducers } from './kafka-reads-producers.js';
 import { checkKafkaServesMillrace } from './kafka-serves-millrace.js';
 import { KafkaTools, type Scale } from './kafka-tools.js';
 import { checkMillraceReadsKafka } from './millrace-reads-kafka.js';
@@ -100,6 +101,7 @@ async function run(): Promise<number> {
   );
   const served = join(folder, 'served');
   await checkKafkaServesMillrace(checks, children, toolchain, tools, compacted, served);
+  await checkKafkaReadsProducers(checks, tools, subfolder('producers'));
   const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
   console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
   return checks.failedCount === 0 ? 0 : 1;

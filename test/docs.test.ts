@@ -9,6 +9,11 @@ import * as batch from '../src/storage/batch-format.js';
 import { CRC_POSITION } from '../src/storage/batch-format.js';
 import { swapProtocol } from '../src/storage/compaction-swap.js';
 import { firstRememberedOptions, rememberedOptions } from '../src/storage/log-config.js';
+import {
+  SNAPSHOT_ENTRY_BYTES,
+  snapshotEntryLayout,
+  snapshotLayout,
+} from '../src/storage/producer-snapshot.js';
 import { recoveryTable } from '../src/storage/recovery-verdict.js';
 import { SEAL_FIXED_BYTES, sealLayout } from '../src/storage/seal.js';
 import { sideFileTable } from '../src/storage/swap-recovery.js';
@@ -38,6 +43,8 @@ const layouts: Readonly<Record<string, readonly number[]>> = {
   index: [index.OFFSET_ENTRY_RELATIVE, index.OFFSET_ENTRY_POSITION],
   timeindex: [index.TIME_ENTRY_TIMESTAMP, index.TIME_ENTRY_RELATIVE],
   txnindex: txnIndexLayout,
+  snapshot: snapshotLayout,
+  'snapshot entry': snapshotEntryLayout,
   seal: sealLayout,
   watermark: watermarkLayout,
 };
@@ -47,6 +54,7 @@ const ends: Readonly<Record<string, number | undefined>> = {
   index: index.OFFSET_ENTRY_BYTES,
   timeindex: index.TIME_ENTRY_BYTES,
   txnindex: TXN_ENTRY_BYTES,
+  'snapshot entry': SNAPSHOT_ENTRY_BYTES,
   watermark: WATERMARK_BYTES,
 };
 

@@ -33,6 +33,9 @@ const seal: Seal = {
   indexCrc: 0,
   timeIndexBytes: 0,
   timeIndexCrc: 0,
+  hasProducers: true,
+  txnIndexBytes: 68,
+  txnIndexCrc: 0x12345678,
   epochs: [{ epoch: 0, startOffset: 0 }],
 };
 
@@ -59,6 +62,7 @@ test('watermark: numbers no writer writes are refused, also under a checksum tha
     isClean: true,
     isEverCompacted: false,
     isPoisoned: false,
+    hasProducers: false,
     segmentBase: 10,
     position: 100,
     durableOffset: 20,

@@ -39,7 +39,11 @@ const FACE_RANK = layers.length - 1;
 const entryPoints = [FACE, 'src/storage/main.ts', 'src/cli/millrace.ts'];
 
 /** Files that `src` itself does not need: the writer and the cleaner of the simulated disk. */
-const awaitingImporter = ['src/storage/cleaner-inline.ts', 'src/storage/inline-writer.ts'];
+const awaitingImporter = [
+  'src/broker/group-membership.ts',
+  'src/storage/cleaner-inline.ts',
+  'src/storage/inline-writer.ts',
+];
 
 /** Modules and globals of the outside world, each with its one door. */
 const doors: readonly Door[] = [
@@ -82,7 +86,7 @@ interface Door {
 const packages: Readonly<Record<string, string>> = {
   '@node-rs/crc32': 'src/base/crc32c.ts',
   'lz4-napi': 'src/storage/compression.ts',
-  msgpackr: 'src/storage/holder-protocol.ts',
+  msgpackr: 'src/base/msgpack.ts',
   piscina: 'src/storage/cleaner-pool.ts',
 };
 

@@ -84,6 +84,8 @@ export interface BlockingFileSystem {
   unlink(path: string): void;
   /** Makes a directory (mode 0700) and its missing parents; no error when it is there. */
   makeDirectory(path: string): void;
+  /** Removes an empty directory (`ENOTEMPTY` otherwise); durable once its parent is synced. */
+  removeDirectory(path: string): void;
   /** Makes the entries of a directory durable. */
   syncDirectory(path: string): void;
 }

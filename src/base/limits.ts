@@ -54,6 +54,28 @@ export const limits = Object.freeze({
   groupNameBytesMax: 249,
   /** Groups whose offsets a log notes. */
   reportingGroupsMax: 10_000,
+  /** Producers that one log knows. */
+  producersMax: 100_000,
+  /** Topics of a broker, and partitions of a topic. */
+  topicsMax: 100_000,
+  topicPartitionsMax: 10_000,
+  /** Producers with a name, and bytes of such a name. */
+  namedProducersMax: 100_000,
+  producerNameBytesMax: 249,
+  /** Characters of a topic's name; with a partition's number it is the name of a folder. */
+  topicNameMax: 249,
+  /** Groups of a broker, those that only hold offsets included. */
+  groupsMax: 100_000,
+  /** A member's id, in bytes: a name and a random part. */
+  memberIdBytesMax: 320,
+  /** Assignors that one member offers. */
+  memberProtocolsMax: 16,
+  /** The metadata of a member for all its assignors together, and its assignment, in bytes. */
+  memberMetadataBytesMax: 1 * MIB,
+  /** The longest time that a rebalance waits for a member, in milliseconds. */
+  rebalanceTimeoutMsMax: 24 * 60 * 60 * 1000,
+  /** Partitions in one commit. */
+  commitPartitionsMax: 10_000,
   /** How long the second watermark slot may lag behind the first, in milliseconds. */
   watermarkLagMs: 50,
 });

@@ -236,6 +236,7 @@ export function createNodeBlockingFileSystem(): BlockingFileSystem {
     rename: (from, to) => fs.renameSync(from, to),
     unlink: (path) => fs.unlinkSync(path),
     makeDirectory,
+    removeDirectory: (path) => fs.rmdirSync(path),
     syncDirectory,
   };
 }

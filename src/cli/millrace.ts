@@ -24,11 +24,13 @@ import { makeCompactCommand } from './compact-command.js';
 import { dumpCommand } from './dump-command.js';
 import type { OpenLog } from './maintained-log.js';
 import { Output, ReaderGone } from './output.js';
+import { produceCommand } from './produce-command.js';
 import { readCommand } from './read-command.js';
 import { repairCommand } from './repair-command.js';
 import { makeRetainCommand } from './retain-command.js';
 import { makeStatsCommand } from './stats-command.js';
 import { StopSignals } from './stop-signals.js';
+import { topicCommand } from './topic-command.js';
 import { UsageError } from './usage-error.js';
 import { verifyCommand } from './verify-command.js';
 
@@ -45,6 +47,8 @@ const commands: readonly Command[] = [
   makeStatsCommand(openLog),
   makeCompactCommand(openLog),
   makeRetainCommand(openLog),
+  topicCommand,
+  produceCommand,
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -11,11 +11,10 @@ import { RingBuffer } from '../base/ring-buffer.js';
 import type { RecordInput } from './record.js';
 
 export interface WaitingAppend {
-  readonly records: readonly RecordInput[];
   /** Bound of the encoded size, in bytes. */
   readonly bytes: number;
-  /** Called with the base offset once the records were placed. */
-  readonly admit: (baseOffset: number) => void;
+  /** Places the records, if there is room now; who waits for them is answered then. */
+  readonly place: () => 'placed' | 'full';
   readonly reject: (error: MillraceError) => void;
 }
 

@@ -13,8 +13,9 @@
 import { assert } from '../base/assert.js';
 import { limits } from '../base/limits.js';
 import { compressBatch } from './batch-compress.js';
-import { BatchBuilder } from './batch-encoder.js';
+import { BatchBuilder, type ProducerFields } from './batch-encoder.js';
 import { HEADER_BYTES } from './batch-format.js';
+import { batchNextOffset, stampBaseOffset, stampEpoch } from './batch-header.js';
 import type { CodecName } from './compression.js';
 import type { RecordInput } from './record.js';
 import type { Slab, Writer } from './writer.js';
@@ -119,6 +120,34 @@ export class AppendBuffer {
     const { key, value, headers, timestamp } = record;
     const isAdded = this.#builder.add(key, value, headers, timestamp ?? nowMs);
     assert(isAdded, 'room was reserved for the record');
+  }
+
+  /** Sets what a producer adds to the batch, which holds no record yet. */
+  stamp(fields: ProducerFields): void {
+    assert(this.#builder.count === 0, 'a producer has a batch of its own');
+    this.#builder.producer(fields);
+  }
+
+  /**
+   * Copies a ready-made batch in and hands it on: its base offset, or 'full'. It stays as it is but
+   * for the offset and the epoch, which its checksum does not cover.
+   */
+  addReady(batch: Uint8Array, isPressed: boolean): number | 'full' {
+    assert(!this.#builder.isOpen, 'the batch before was finished');
+    const { length } = batch;
+    if (!this.#hasRoom(length) && this.#nextSlab(length, isPressed) === 'full') return 'full';
+    const use = this.#use;
+    assert(use !== undefined, 'there is a slab');
+    const { bytes } = use.slab;
+    const start = this.#used;
+    const baseOffset = this.#nextOffset;
+    bytes.set(batch, start);
+    stampBaseOffset(bytes, start, baseOffset);
+    stampEpoch(bytes, start, this.#epoch);
+    this.#nextOffset = batchNextOffset(bytes, start);
+    this.#used = start + length;
+    this.#onBatch(use, start, length);
+    return baseOffset;
   }
 
   /** Finishes the open batch, if there is one, and hands it on. */

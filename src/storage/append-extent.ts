@@ -30,6 +30,23 @@ export interface Extent {
   readonly roll: Roll | undefined;
 }
 
+/** Takes a finished batch in: into the last extent when it goes on there, or as a new one. */
+export function addToExtents(
+  extents: Extent[],
+  batch: Omit<Extent, 'generation' | 'batches'>,
+): void {
+  const { use, start, end, segment, nextOffset } = batch;
+  const last = extents.at(-1);
+  if (last !== undefined && last.use === use && last.end === start && last.segment === segment) {
+    last.end = end;
+    last.nextOffset = nextOffset;
+    last.batches += 1;
+    return;
+  }
+  use.pendingWrites += 1;
+  extents.push({ ...batch, generation: use.slab.generation, batches: 1 });
+}
+
 const RECENT_MAX = 64;
 
 /** The extents written last, as long as their slabs were not used again. */

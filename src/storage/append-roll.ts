@@ -12,7 +12,7 @@ import { errnoOf } from '../base/errors.js';
 import type { Roll } from './append-extent.js';
 import type { WritableLogCore } from './log-core.js';
 import { Segment } from './segment.js';
-import { rollSteps } from './segment-roll.js';
+import { rollSteps, sealedProducers } from './segment-roll.js';
 import { WriterFailure } from './writer.js';
 
 /** 'empty': there was nothing to seal. 'failed': the log says why. */
@@ -80,7 +80,9 @@ export class AppendRolls {
     const core = this.#core;
     const sealed = core.segments.active;
     assert(sealed.writerFile !== undefined, 'the active segment is open in the writer');
-    const files = sealed.toSealedFiles(core.logId, core.epochs, core.runningMaxBefore);
+    const { logId, epochs, runningMaxBefore } = core;
+    const producers = sealedProducers(core, sealed);
+    const files = sealed.toSealedFiles(logId, epochs, runningMaxBefore, producers);
     core.runningMaxBefore = sealed.seal?.runningMaxTimestamp ?? core.runningMaxBefore;
     const baseOffset = sealed.active().totals.nextOffset;
     const next = Segment.createActive(core.directory, baseOffset, core.config.indexIntervalBytes);

@@ -7,10 +7,15 @@
 
 import type { MillraceError } from '../base/errors.js';
 
-/** What an append resolves to. */
+/** What an append resolves to: the offsets of its first and last record. */
 export interface AppendResult {
   readonly baseOffset: number;
   readonly lastOffset: number;
+  /**
+   * A producer's batch was stored by an earlier append, at these offsets; at -1 when that was too
+   * long ago to tell.
+   */
+  readonly isDuplicate: boolean;
 }
 
 export interface OffsetWaiter {

@@ -4,11 +4,9 @@
  * Records go into the buffer at once and get their offsets. What is submitted, and when:
  * - a slab that is full is written as soon as it is full;
  * - what lies in the open slab is written when nothing is in flight that it could wait for, so
- *   batches
- *   form by themselves under load and a lone append waits for nobody;
+ *   batches form by themselves under load and a lone append waits for nobody;
  * - a commit (sync, then watermark) follows when somebody needs an offset to be durable and no
- *   other
- *   commit is in flight; it covers everything submitted before it.
+ *   other commit is in flight; it covers everything submitted before it.
  *
  * Everything here runs on the main thread in synchronous steps; the writer answers in order. What
  * happens when a call fails is in `append-failure.ts`.
@@ -19,9 +17,10 @@ import type { Cancel } from '../base/clock.js';
 import type { MillraceError } from '../base/errors.js';
 import { AppendBuffer, type SlabUse } from './append-buffer.js';
 import { type Commit, publishFlush } from './append-commit.js';
-import { type Extent, RecentExtents } from './append-extent.js';
+import { addToExtents, type Extent, RecentExtents } from './append-extent.js';
 import { AppendRolls, type RollOutcome } from './append-roll.js';
 import { AppendWaiters, type OffsetWaiter } from './append-waiters.js';
+import type { ProducerFields } from './batch-encoder.js';
 import { batchLastOffset } from './batch-header.js';
 import type { LogPosition, WritableLogCore } from './log-core.js';
 import { markContentOf } from './mark-content.js';
@@ -144,6 +143,26 @@ export class Appender implements WriterClient {
     return offset;
   }
 
+  /** Like `place`, as a batch of its own, of a producer. */
+  placeAlone(
+    records: readonly RecordInput[],
+    bytes: number,
+    producer: ProducerFields,
+  ): number | 'full' {
+    this.#buffer.finishBatch();
+    if (this.#buffer.reserve(bytes, this.#inFlight.length > 0) === 'full') return 'full';
+    this.#buffer.stamp(producer);
+    const baseOffset = this.place(records, bytes);
+    this.#buffer.finishBatch();
+    return baseOffset;
+  }
+
+  /** Places a finished batch, which gets its offset and the epoch; 'full' as above. */
+  placeReady(batch: Uint8Array): number | 'full' {
+    this.#buffer.finishBatch();
+    return this.#buffer.addReady(batch, this.#inFlight.length > 0);
+  }
+
   /** The time of an append: read once for those of one microtask queue, up to a bound. */
   #stampMs(): number {
     if (!this.#isPumpQueued || this.#stampUses === STAMP_USES_MAX) {
@@ -178,6 +197,10 @@ export class Appender implements WriterClient {
 
   /** Waits until everything below the target is written. */
   awaitWritten(waiter: OffsetWaiter): void {
+    if (waiter.target <= this.#core.offsets.written) {
+      waiter.resolve(waiter.result);
+      return;
+    }
     this.#writtenWaiters.push(waiter);
     this.wake();
   }
@@ -293,6 +316,7 @@ export class Appender implements WriterClient {
     assert(this.#inFlight.length === 0, 'the writer has answered');
     this.#dropPending();
     this.#core.offsets.cutToWritten();
+    this.#core.producers.cutTo(this.#core.offsets.written);
     this.#buffer.discard(this.#core.offsets.end);
     this.#buffer.epoch = this.#core.epochs.current + 1;
     this.#recent.clear();
@@ -425,26 +449,10 @@ export class Appender implements WriterClient {
     segment.lastAppendMs = nowMs;
     segment.addBatch(memory, start, bytes);
     this.#core.offsets.advanceEnd(totals.nextOffset);
-    const last = this.#pending.at(-1);
-    if (last !== undefined && last.use === use && last.end === start && last.segment === segment) {
-      last.end = start + bytes;
-      last.nextOffset = totals.nextOffset;
-      last.batches += 1;
-      return;
-    }
-    use.pendingWrites += 1;
-    this.#pending.push({
-      use,
-      generation: use.slab.generation,
-      start,
-      end: start + bytes,
-      segment,
-      file: this.#activeFile(),
-      position,
-      nextOffset: totals.nextOffset,
-      batches: 1,
-      roll,
-    });
+    const file = this.#activeFile();
+    const { nextOffset } = totals;
+    const end = start + bytes;
+    addToExtents(this.#pending, { use, start, end, segment, file, position, nextOffset, roll });
   }
 
   #rolled(): void {

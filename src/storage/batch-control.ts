@@ -7,7 +7,7 @@
  */
 
 import { assert } from '../base/assert.js';
-import { readInt16, writeInt16, writeInt32 } from '../base/bytes.js';
+import { readInt16, readInt32, writeInt16, writeInt32 } from '../base/bytes.js';
 
 export type TransactionEnd = 'abort' | 'commit';
 
@@ -28,6 +28,12 @@ export function readControlKey(key: Uint8Array | null): TransactionEnd | 'other'
   const type = readInt16(key, TYPE_POSITION);
   if (type === TYPE_ABORT) return 'abort';
   return type === TYPE_COMMIT ? 'commit' : 'other';
+}
+
+/** The epoch of the coordinator that ended the transaction, by the value; -1 when it says none. */
+export function readCoordinatorEpoch(value: Uint8Array | null): number {
+  if (value === null || value.length < VALUE_BYTES) return -1;
+  return readInt32(value, COORDINATOR_EPOCH_POSITION);
 }
 
 /** The key of the record that ends a transaction. */

@@ -118,10 +118,15 @@ export class CleanedOutput {
     this.#giveBuffer();
     this.#syncAndClose();
     const { logId, runningMaxTimestamp, directory } = this.#task;
-    const files = this.#segment.toSealedFiles(logId, this.#epochs, runningMaxTimestamp);
+    const files = this.#segment.toSealedFiles(logId, this.#epochs, runningMaxTimestamp, {
+      txnIndex: aborted.length === 0 ? undefined : encodeTxnIndex(aborted),
+      // What was known where the last segment ended is known there still: its file stays.
+      snapshot: undefined,
+      hasProducers: this.#files.at(-1)?.seal?.hasProducers ?? true,
+    });
     this.#writeSide('offsetIndex', files.offsetIndex);
     this.#writeSide('timeIndex', files.timeIndex);
-    if (aborted.length > 0) this.#writeSide('txnIndex', encodeTxnIndex(aborted));
+    if (files.txnIndex !== undefined) this.#writeSide('txnIndex', files.txnIndex);
     this.#writeSide('seal', files.seal);
     const { seal } = this.#segment;
     if (seal === undefined) throw new RangeError('a sealed segment has a seal');

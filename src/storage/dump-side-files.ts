@@ -19,17 +19,16 @@ import {
 import { type DumpFields, type DumpLine, problem } from './dump-line.js';
 import { Epochs } from './epochs.js';
 import { decodeLogJson, decodeMetadata } from './log-json.js';
+import {
+  SNAPSHOT_CRC_START,
+  SNAPSHOT_ENTRY_BYTES,
+  SNAPSHOT_HEADER_BYTES,
+} from './producer-snapshot.js';
 import { decodeSeal } from './seal.js';
+import { TXN_ENTRY_BYTES } from './transactions.js';
 import { decodeSlot, WATERMARK_SLOT_DISTANCE } from './watermark.js';
 
 type Lines = Generator<DumpLine, void, undefined>;
-
-/** Kafka's `.txnindex`: version 2, producer id 8, first, last and last stable offset 8 each. */
-const ABORTED_BYTES = 34;
-/** Kafka's `.snapshot`: version 2, CRC-32C 4 over the rest, count 4, then entries. */
-const SNAPSHOT_HEADER_BYTES = 10;
-const SNAPSHOT_CRC_START = 6;
-const SNAPSHOT_ENTRY_BYTES = 46;
 
 export function* dumpOffsetIndex(file: string, bytes: Uint8Array, baseOffset: number): Lines {
   const isPreallocated = (at: number): boolean =>
@@ -72,7 +71,7 @@ export function* dumpSeal(file: string, bytes: Uint8Array): Lines {
 }
 
 export function* dumpAborted(file: string, bytes: Uint8Array): Lines {
-  for (const at of entries(bytes, ABORTED_BYTES)) {
+  for (const at of entries(bytes, TXN_ENTRY_BYTES)) {
     yield {
       type: 'aborted-transaction',
       position: at,
@@ -83,7 +82,7 @@ export function* dumpAborted(file: string, bytes: Uint8Array): Lines {
       lastStableOffset: exact(bytes, at + 26),
     };
   }
-  yield* partialEntry(file, bytes, ABORTED_BYTES);
+  yield* partialEntry(file, bytes, TXN_ENTRY_BYTES);
 }
 
 export function* dumpSnapshot(file: string, bytes: Uint8Array): Lines {

@@ -50,6 +50,12 @@ export class Epochs {
     return -1;
   }
 
+  /** Where `epoch` ends, exclusive; the newest one at `endOffset`. Undefined if it is not here. */
+  endOf(epoch: number, endOffset: number): number | undefined {
+    const index = this.#entries.findIndex((entry) => entry.epoch === epoch);
+    return index === -1 ? undefined : (this.#entries[index + 1]?.startOffset ?? endOffset);
+  }
+
   /** Starts `epoch` at `startOffset`; entries that held no offset below it are replaced. */
   start(epoch: number, startOffset: number): void {
     assert(epoch > this.current, 'epochs rise');

@@ -8,10 +8,9 @@
  * what is absent.
  *
  * Decoded bytes are views on the frame's memory, which nobody writes to again; they stay valid
- * while referenced, and one of them keeps the whole frame alive. Only this file imports msgpackr.
+ * while referenced, and one of them keeps the whole frame alive.
  */
 
-import { Packr } from 'msgpackr';
 import {
   createError,
   type ErrorCode,
@@ -21,6 +20,7 @@ import {
   MillraceError,
 } from '../base/errors.js';
 import { limits } from '../base/limits.js';
+import * as msgpack from '../base/msgpack.js';
 import { countOf, fieldOf, isCount, isMap, textOf } from './holder-fields.js';
 import { makeFrame } from './holder-frame.js';
 import { shapeOf } from './holder-shape.js';
@@ -33,7 +33,10 @@ const ID_MAX = 2 ** 32 - 1;
 
 export type HolderOptionValue = string | number | boolean | readonly string[];
 
-export type HolderRequest =
+export type HolderRequest = LogRequest | BrokerRequest;
+
+/** What is asked of a log. */
+export type LogRequest =
   | { readonly kind: 'describe' }
   | { readonly kind: 'append'; readonly records: readonly RecordInput[] }
   | { readonly kind: 'deleteRecordsBefore'; readonly offset: number }
@@ -41,7 +44,20 @@ export type HolderRequest =
   | { readonly kind: 'stats'; readonly fromOffset: number }
   | { readonly kind: 'compact' }
   | { readonly kind: 'retain' }
-  | { readonly kind: 'alter'; readonly options: Readonly<Record<string, HolderOptionValue>> };
+  | { readonly kind: 'alter'; readonly options: HolderOptions };
+
+/** What is asked of a broker. */
+export type BrokerRequest =
+  /** One page: topics whose names come after this one. */
+  | { readonly kind: 'listTopics'; readonly after: string }
+  | { readonly kind: 'describeTopic'; readonly topic: string }
+  | { readonly kind: 'createTopic'; readonly topic: string; readonly options: HolderOptions }
+  | { readonly kind: 'alterTopic'; readonly topic: string; readonly options: HolderOptions }
+  | { readonly kind: 'growTopic'; readonly topic: string; readonly partitions: number }
+  | { readonly kind: 'deleteTopic'; readonly topic: string }
+  | { readonly kind: 'send'; readonly topic: string; readonly records: readonly RecordInput[] };
+
+export type HolderOptions = Readonly<Record<string, HolderOptionValue>>;
 
 export type HolderValue =
   | string
@@ -80,19 +96,11 @@ class FieldError extends Error {
   }
 }
 
-// Records (shared structures) are off, so each body stands alone; undefined fields become null
-// instead of an extension type. Decoded bytes stay views: their frame is theirs.
-const packr = new Packr({
-  useRecords: false,
-  variableMapSize: true,
-  encodeUndefinedAsNil: true,
-  copyBuffers: false,
-});
-
 type Kind = HolderRequest['kind'];
+type BrokerKind = BrokerRequest['kind'];
 
-/** One reader per kind of request: the list of kinds is this table. */
-const requestReaders: { readonly [K in Kind]: (map: object) => HolderRequest } = {
+/** One reader per kind of request: the list of kinds is these two tables. */
+const logReaders: { readonly [K in LogRequest['kind']]: (map: object) => LogRequest } = {
   describe: () => ({ kind: 'describe' }),
   append: (map) => ({ kind: 'append', records: readArray(map, 'records').map(readRecord) }),
   deleteRecordsBefore: (map) => ({
@@ -104,6 +112,42 @@ const requestReaders: { readonly [K in Kind]: (map: object) => HolderRequest } =
   retain: () => ({ kind: 'retain' }),
   alter: (map) => ({ kind: 'alter', options: readOptions(map) }),
 };
+
+const brokerReaders: { readonly [K in BrokerKind]: (map: object) => BrokerRequest } = {
+  listTopics: (map) => ({ kind: 'listTopics', after: readText(map, 'after') }),
+  describeTopic: (map) => ({ kind: 'describeTopic', topic: readText(map, 'topic') }),
+  createTopic: (map) => ({
+    kind: 'createTopic',
+    topic: readText(map, 'topic'),
+    options: readOptions(map),
+  }),
+  alterTopic: (map) => ({
+    kind: 'alterTopic',
+    topic: readText(map, 'topic'),
+    options: readOptions(map),
+  }),
+  growTopic: (map) => ({
+    kind: 'growTopic',
+    topic: readText(map, 'topic'),
+    partitions: readOffset(map, 'partitions'),
+  }),
+  deleteTopic: (map) => ({ kind: 'deleteTopic', topic: readText(map, 'topic') }),
+  send: (map) => ({
+    kind: 'send',
+    topic: readText(map, 'topic'),
+    records: readArray(map, 'records').map(readRecord),
+  }),
+};
+
+const requestReaders: { readonly [K in Kind]: (map: object) => HolderRequest } = {
+  ...logReaders,
+  ...brokerReaders,
+};
+
+/** Whether a request is for a broker; every other one is for a log. */
+export function isBrokerRequest(request: HolderRequest): request is BrokerRequest {
+  return Object.hasOwn(brokerReaders, request.kind);
+}
 
 /** The frame of a request, or BATCH_TOO_LARGE when it would exceed a limit of the protocol. */
 export function encodeRequest(id: number, request: HolderRequest): Uint8Array {
@@ -168,7 +212,7 @@ export function errorReply(error: unknown): HolderReply {
 }
 
 function pack(value: object): Uint8Array | string {
-  const body = packr.pack(value);
+  const body = msgpack.pack(value);
   if (body.length > limits.holderFrameBytesMax) return 'too-large';
   const shape = shapeOf(body);
   return shape === 'valid' ? makeFrame(body) : shape;
@@ -179,7 +223,7 @@ function unpack(body: Uint8Array): object | string {
   const shape = shapeOf(body);
   if (shape !== 'valid') return shape;
   try {
-    const value: unknown = packr.unpack(body);
+    const value: unknown = msgpack.unpack(body);
     return isMap(value) ? value : 'not-a-map';
   } catch {
     // The shape is valid, so this is a key that msgpackr refuses, such as an array.
@@ -188,14 +232,14 @@ function unpack(body: Uint8Array): object | string {
 }
 
 function wireOf(request: HolderRequest): object {
-  if (request.kind !== 'append') return request;
+  if (request.kind !== 'append' && request.kind !== 'send') return request;
   const records = request.records.map(({ key, value, timestamp, headers = [] }) => [
     key,
     value,
     timestamp,
     headers.map((header) => [header.key, header.value]),
   ]);
-  return { kind: request.kind, records };
+  return { ...request, records };
 }
 
 function refused(id: number, code: ErrorCode, field: string, map: object): ParsedRequest {
@@ -217,6 +261,12 @@ function readArray(map: object, name: string): readonly unknown[] {
   const field = fieldOf(map, name);
   if (Array.isArray(field)) return field;
   throw new FieldError(name);
+}
+
+function readText(map: object, name: string): string {
+  const text = textOf(map, name);
+  if (text === undefined) throw new FieldError(name);
+  return text;
 }
 
 function readOffset(map: object, name: string): number {

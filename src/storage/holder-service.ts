@@ -2,8 +2,15 @@
  * What the holder of a log does for other processes that ask over its socket.
  */
 
+import { createError } from '../base/errors.js';
 import type { PassReport } from './cleaning-loop.js';
-import type { HolderReply, HolderRequest, HolderValue } from './holder-protocol.js';
+import {
+  type HolderReply,
+  type HolderRequest,
+  type HolderValue,
+  isBrokerRequest,
+  type LogRequest,
+} from './holder-protocol.js';
 import { statsPage } from './holder-stats.js';
 import type { LogOptions } from './log-config.js';
 import type { RetentionReport } from './log-retention.js';
@@ -32,6 +39,9 @@ export async function serveHolder(
   log: HeldLog & HeldMaintenance,
   request: HolderRequest,
 ): Promise<HolderReply> {
+  if (isBrokerRequest(request)) {
+    throw createError('NOT_A_BROKER', { request: request.kind, actual: 'a log' });
+  }
   switch (request.kind) {
     case 'describe':
       return { ok: true, values: log.describe() };
@@ -51,7 +61,7 @@ export async function serveHolder(
 
 async function maintain(
   log: HeldMaintenance,
-  request: HolderRequest & { readonly kind: 'stats' | 'compact' | 'retain' },
+  request: LogRequest & { readonly kind: 'stats' | 'compact' | 'retain' },
 ): Promise<Readonly<Record<string, HolderValue>>> {
   switch (request.kind) {
     case 'stats':

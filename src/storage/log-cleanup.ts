@@ -1,11 +1,12 @@
 /**
- * Which files of a folder nobody needs: temporary files, and segments that lie below the log start.
+ * Which files of a folder nobody needs: temporary files, snapshots that were superseded, and
+ * segments that lie below the log start.
  *
  * A pure decision over names; the log start is durable before it is asked.
  */
 
 import type { LogFolder } from './log-folder.js';
-import { type SegmentSuffix, segmentFileName, sideFiles } from './segment-files.js';
+import { parseFileName, type SegmentSuffix, segmentFileName, sideFiles } from './segment-files.js';
 
 /** The order in which a segment's files go: the `.log` last, so that a rest is never a segment. */
 const removalOrder: readonly SegmentSuffix[] = [
@@ -27,9 +28,14 @@ export function segmentsBelow(bases: readonly number[], startOffset: number): re
   return bases.filter((_, index) => (bases[index + 1] ?? Number.POSITIVE_INFINITY) <= startOffset);
 }
 
-export function segmentLeftovers(folder: LogFolder, startOffset: number): readonly string[] {
+/** `endOffset` is where the log ends: a snapshot of the last close may stand there. */
+export function segmentLeftovers(
+  folder: LogFolder,
+  startOffset: number,
+  endOffset: number,
+): readonly string[] {
   const bases = folder.segments.map((names) => names.baseOffset);
-  const names = [...folder.leftovers];
+  const names = [...folder.leftovers, ...staleSnapshots(folder, endOffset)];
   if (folder.hasOptions && folder.names.includes(sideFiles.adoption))
     names.push(sideFiles.adoption);
   for (const baseOffset of segmentsBelow(bases, startOffset)) {
@@ -39,4 +45,14 @@ export function segmentLeftovers(folder: LogFolder, startOffset: number): readon
     }
   }
   return names;
+}
+
+/** Snapshots of earlier closes, within a segment. */
+function staleSnapshots(folder: LogFolder, endOffset: number): readonly string[] {
+  const bases = new Set(folder.segments.map(({ baseOffset }) => baseOffset));
+  return folder.names.filter((name) => {
+    const parsed = parseFileName(name);
+    if (parsed.kind !== 'segment' || parsed.suffix !== 'snapshot') return false;
+    return parsed.baseOffset !== endOffset && !bases.has(parsed.baseOffset);
+  });
 }

@@ -39,6 +39,7 @@ import type { LogReserve, ReserveLoan } from './log-reserve.js';
 import type { LogSource } from './log-source.js';
 import type { LogWriting } from './log-writing.js';
 import type { MarkKeeper } from './mark-keeper.js';
+import { PRODUCER_EXPIRY_MS } from './producer-states.js';
 import type { Segment } from './segment.js';
 import {
   type KnownSegment,
@@ -59,9 +60,6 @@ export interface CompactionParts {
   readonly mutex: Mutex;
   readonly reserve: Pick<LogReserve, 'loan'>;
 }
-
-/** How long the last batch of a producer is kept for the sake of its sequence; as in Kafka. */
-const PRODUCER_EXPIRY_MS = 24 * 60 * 60 * 1000;
 
 const NOTHING: PassReport = Object.freeze({
   outcome: 'nothing',
@@ -124,7 +122,7 @@ export class LogCompaction {
     const facts = {
       segments: known.segments,
       firstDirtyOffset: Math.max(core.firstDirtyOffset, offsets.start),
-      lastStableOffset: core.firstOpenOffset ?? offsets.durable,
+      lastStableOffset: core.producers.transactions.stableOffset(offsets.durable),
       durableEnd: offsets.durable,
       isEverCompacted: core.isEverCompacted,
       openedMs: this.#openedMs,
@@ -223,8 +221,9 @@ export class LogCompaction {
     run: PassRun,
   ): Promise<Pass> {
     const { core, cleaner } = this.#parts;
-    const { directory, logId, epochs, aborted } = core;
-    const log = { directory, logId, epochs: epochs.entries, aborted: aborted.all };
+    const { directory, logId, epochs, producers } = core;
+    const { aborted } = producers.transactions;
+    const log = { directory, logId, epochs: epochs.entries, aborted: aborted.all.slice() };
     // At least one key fits, so every pass gets on.
     const bytesMin = KeyOffsetMap.bytesMin(core.config.batchBytesMax);
     const map = new SharedArrayBuffer(Math.max(core.config.cleanerMapBytes, bytesMin));

@@ -10,9 +10,9 @@ import type { FileSystem } from '../base/file-system.js';
 import type { Epochs } from './epochs.js';
 import type { LogConfig } from './log-config.js';
 import type { LogOffsets } from './log-offsets.js';
+import type { ProducerStates } from './producer-states.js';
 import type { Segment } from './segment.js';
 import type { SegmentList } from './segment-list.js';
-import type { AbortedTransactions } from './transactions.js';
 import type { Writer } from './writer.js';
 
 /** A place in the files: everything before it belongs to the end that it marks. */
@@ -35,9 +35,8 @@ export interface LogCore {
   isEverCompacted: boolean;
   /** Everything below was compacted by earlier passes; at or above the log start, or below it. */
   firstDirtyOffset: number;
-  readonly aborted: AbortedTransactions;
-  /** Where the oldest transaction that is still open starts; undefined when none is. */
-  readonly firstOpenOffset: number | undefined;
+  /** Producers and their transactions, as the batches say that were placed so far. */
+  producers: ProducerStates;
   /** Where the durable and the written end lie in the files. */
   durableAt: LogPosition;
   writtenAt: LogPosition;

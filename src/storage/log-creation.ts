@@ -11,10 +11,11 @@ import type { FileSystem } from '../base/file-system.js';
 import type { Epochs } from './epochs.js';
 import type { LogFolder } from './log-folder.js';
 import { encodeLogJson, encodeMetadata, type LogIdentity } from './log-json.js';
+import type { ProducerStates } from './producer-states.js';
 import type { Segment } from './segment.js';
 import { segmentPath, sideFiles } from './segment-files.js';
 import { sealSteps } from './segment-roll.js';
-import { type AbortedTransactions, encodeTxnIndex } from './transactions.js';
+import { encodeTxnIndex } from './transactions.js';
 import type { Writer, WriterStep } from './writer.js';
 
 /**
@@ -90,19 +91,20 @@ export function adoptionSteps(
   logId: string,
   segments: readonly Segment[],
   epochs: Epochs,
-  aborted: AbortedTransactions,
+  producers: ProducerStates,
 ): readonly WriterStep[] {
   const steps: WriterStep[] = [];
-  for (const [index, { baseOffset }] of segments.entries()) {
-    const end = segments[index + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
-    const entries = aborted.endingIn(baseOffset, end);
-    if (entries.length === 0) continue;
-    const path = segmentPath(directory, baseOffset, 'txnIndex');
-    steps.push({ kind: 'replace', path, bytes: encodeTxnIndex(entries) });
-  }
+  const { aborted } = producers.transactions;
   let runningMaxTimestamp = -1;
-  for (const segment of segments.slice(0, -1)) {
-    const files = segment.toSealedFiles(logId, epochs, runningMaxTimestamp);
+  for (const [index, segment] of segments.slice(0, -1).entries()) {
+    const end = segments[index + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
+    const entries = aborted.endingIn(segment.baseOffset, end);
+    const files = segment.toSealedFiles(logId, epochs, runningMaxTimestamp, {
+      txnIndex: entries.length === 0 ? undefined : encodeTxnIndex(entries),
+      // Where there is no snapshot, whoever needs one walks what lies before.
+      snapshot: undefined,
+      hasProducers: !producers.isEmpty,
+    });
     runningMaxTimestamp = segment.seal?.runningMaxTimestamp ?? runningMaxTimestamp;
     steps.push(...sealSteps(segment, files));
     // From here on the files say it; readers load what they need, within their bound.

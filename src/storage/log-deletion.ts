@@ -86,10 +86,19 @@ export class LogDeletions {
       this.#pinned.add(removed);
       removed.whenUnpinned(() => {
         this.#pinned.delete(removed);
+        this.#forgetAborted();
         removeFiles(source, core, removed);
       });
     }
     return offsets.start;
+  }
+
+  /** Aborted transactions that no reader can meet any more, not even in a segment that it holds. */
+  #forgetAborted(): void {
+    const { segments, producers } = this.#parts.opened.core;
+    let first = segments.first.baseOffset;
+    for (const { baseOffset } of this.#pinned) first = Math.min(first, baseOffset);
+    producers.transactions.aborted.dropBefore(first);
   }
 }
 

@@ -26,6 +26,8 @@ import { isUnmade } from './log-creation.js';
 import { damageError, type LogDamage } from './log-damage.js';
 import { type LogFolder, readSmallFile } from './log-folder.js';
 import { decodeLogJson, type LogIdentity } from './log-json.js';
+import { producersAtEnd, producersBeforeActive } from './producer-loading.js';
+import { ProducerStates } from './producer-states.js';
 import { judgeInvalidBytes } from './recovery-verdict.js';
 import { type ListedSegment, Segment } from './segment.js';
 import { sideFiles } from './segment-files.js';
@@ -36,7 +38,6 @@ import {
   rebuildSegment,
   type SegmentContext,
 } from './segment-loader.js';
-import { type AbortedTransaction, decodeTxnIndex, TransactionTracker } from './transactions.js';
 import { judgeWatermark, type WatermarkVerdict } from './watermark.js';
 
 /** A torn tail that recovery cuts away. */
@@ -63,9 +64,8 @@ export interface LoadedLog {
   readonly wasClean: boolean;
   /** Largest timestamp in all segments before the active one, -1 without. */
   readonly runningMaxBefore: number;
-  readonly aborted: readonly AbortedTransaction[];
-  /** Start of the oldest open transaction, if there is one. */
-  readonly firstOpenOffset: number | undefined;
+  /** What is known of producers and transactions where the log ends. */
+  readonly producers: ProducerStates;
   /** Bytes of the active segment that are valid. */
   readonly activeBytes: number;
   /** From here on the active segment's bytes must be written again before they are believed. */
@@ -190,35 +190,45 @@ async function loadActive(
     isEverCompacted: mark?.isEverCompacted ?? false,
     // A mark that is lost makes everything dirty: cleaning again what is clean changes nothing.
     firstDirtyOffset: mark?.firstDirtyOffset ?? 0,
-    aborted: await readAborted(context),
-    firstOpenOffset: undefined,
     tornTail: undefined,
     damage: undefined,
   };
+  const files = {
+    context: segmentContext(context, undefined),
+    directory: folder.directory,
+    segments: folder.segments,
+  };
   if (mark?.isClean === true && mark.segmentBase === baseOffset) {
     const active = await loadCleanActive(ownContext, folder, last, mark.position);
-    if (active !== 'doubt' && active.seal !== undefined && epochs !== undefined) {
+    const seal = active === 'doubt' ? undefined : active.seal;
+    const producers = seal === undefined ? 'doubt' : await producersAtEnd(files, seal);
+    if (active !== 'doubt' && seal && epochs !== undefined && producers !== 'doubt') {
       return {
         ...common,
+        producers,
         segments: [active],
         endOffset: mark.durableOffset,
         epochs,
         // An epoch was raised and nothing written: what the raise left behind is made durable.
         wasClean: epochsCrc(epochs.encode()) === mark.epochsCrc,
-        runningMaxBefore: active.seal.runningMaxBefore,
+        runningMaxBefore: seal.runningMaxBefore,
         activeBytes: mark.position,
         rewriteFrom: mark.position,
       };
     }
   }
   const hasGaps = common.isEverCompacted;
-  const rebuilt = await rebuildSegment(ownContext, Segment.listed(folder.directory, last), hasGaps);
+  const producers = await producersBeforeActive(files);
+  const listed = Segment.listed(folder.directory, last);
+  const all = Number.POSITIVE_INFINITY;
+  const rebuilt = await rebuildSegment(ownContext, listed, hasGaps, all, producers);
   const judged = await judgeActive(context, rebuilt);
   const { totals } = rebuilt.segment.active();
   rebuilt.segment.firstAppendMs = totals.bytes === 0 ? 0 : await modifiedMs(context, rebuilt);
   return {
     ...common,
     ...judged,
+    producers,
     segments: [rebuilt.segment],
     endOffset: totals.nextOffset,
     epochs: epochs ?? (await rebuildEpochs(context, rebuilt)),
@@ -310,23 +320,6 @@ async function judgeActive(
   }
 }
 
-/** Aborted transactions as the `.txnindex` files list them. */
-async function readAborted(context: LoadContext): Promise<readonly AbortedTransaction[]> {
-  const aborted: AbortedTransaction[] = [];
-  const { directory } = context.folder;
-  for (const names of context.folder.segments) {
-    if (!names.suffixes.has('txnIndex')) continue;
-    const path = Segment.listed(directory, names).path('txnIndex');
-    const bytes = await readSmallFile(context.fileSystem, path);
-    const entries = bytes === undefined ? [] : decodeTxnIndex(bytes);
-    if (entries === 'invalid') {
-      throw createError('LOG_CORRUPT', { file: path, reason: 'the entries are not valid' });
-    }
-    aborted.push(...entries);
-  }
-  return aborted;
-}
-
 /**
  * Largest timestamp before the active segment: in the seal of the one before. A segment whose seal
  * is lost is walked, and the one before it is asked.
@@ -392,12 +385,12 @@ async function loadForeign(context: LoadContext): Promise<LoadedLog> {
   let damage: LogDamage | undefined;
   let runningMax = -1;
   let runningMaxBefore = -1;
-  const tracker = new TransactionTracker();
+  const producers = new ProducerStates();
   const plain = segmentContext(context, undefined);
   for (const names of folder.segments) {
     const all = Number.POSITIVE_INFINITY;
     const listed = Segment.listed(folder.directory, names);
-    const rebuilt = await rebuildSegment(plain, listed, true, all, tracker);
+    const rebuilt = await rebuildSegment(plain, listed, true, all, producers);
     const { totals, indexer } = rebuilt.segment.active();
     for (const { epoch, startOffset } of rebuilt.epochStarts) {
       if (epoch > epochs.current) epochs.start(epoch, startOffset);
@@ -434,8 +427,7 @@ async function loadForeign(context: LoadContext): Promise<LoadedLog> {
     watermark,
     isEverCompacted: true,
     firstDirtyOffset: 0,
-    aborted: tracker.aborted,
-    firstOpenOffset: tracker.firstOpenOffset,
+    producers,
     wasClean: false,
     runningMaxBefore,
     activeBytes: totals.bytes,

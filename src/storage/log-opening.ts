@@ -30,11 +30,11 @@ import { LogOffsets } from './log-offsets.js';
 import { cleanupSteps, recoverySteps } from './log-recovery.js';
 import { markContentOf } from './mark-content.js';
 import { MarkKeeper } from './mark-keeper.js';
+import { ProducerStates } from './producer-states.js';
 import { Segment } from './segment.js';
 import { sideFiles } from './segment-files.js';
 import { SegmentList } from './segment-list.js';
 import { settleSwaps } from './swap-settling.js';
-import { AbortedTransactions } from './transactions.js';
 import { WATERMARK_BYTES } from './watermark.js';
 import { isNoSpace, type Writer, type WriterFile, type WriterStep } from './writer.js';
 
@@ -149,8 +149,7 @@ async function createLog(opening: Opening): Promise<OpenedLog> {
     runningMaxBefore: -1,
     isEverCompacted: false,
     firstDirtyOffset: 0,
-    aborted: new AbortedTransactions([]),
-    firstOpenOffset: undefined,
+    producers: new ProducerStates(),
     durableAt: { segmentBase: 0, position: 0 },
     writtenAt: { segmentBase: 0, position: 0 },
     writer,
@@ -174,11 +173,12 @@ async function openExisting(opening: Opening, folder: LogFolder): Promise<Opened
   const active = loaded.segments.at(-1);
   assert(active !== undefined, 'a loaded log has a segment');
   const isForeign = loaded.identity === undefined;
-  if (isForeign && loaded.firstOpenOffset !== undefined) {
+  const { firstOpenOffset } = loaded.producers.transactions;
+  if (isForeign && firstOpenOffset !== undefined) {
     throw createError('FORMAT_UNSUPPORTED', {
       path: directory,
       message: 'a transaction of another engine is open in this log; it can only be read',
-      offset: loaded.firstOpenOffset,
+      offset: firstOpenOffset,
     });
   }
   const logId = loaded.identity?.logId ?? environment.newLogId();
@@ -196,8 +196,7 @@ async function openExisting(opening: Opening, folder: LogFolder): Promise<Opened
     runningMaxBefore: loaded.runningMaxBefore,
     isEverCompacted: loaded.isEverCompacted,
     firstDirtyOffset: loaded.firstDirtyOffset,
-    aborted: new AbortedTransactions(loaded.aborted),
-    firstOpenOffset: loaded.firstOpenOffset,
+    producers: loaded.producers,
     durableAt: place,
     writtenAt: place,
     writer,
@@ -324,8 +323,8 @@ async function openMarks(
 /** A folder of another engine becomes ours: seals, epochs and, last, `log.json`. */
 async function adopt(opening: Opening, core: WritableLogCore): Promise<void> {
   const { writer, directory } = opening;
-  const { logId, createdMs, segments, epochs, config } = core;
-  await writer.run(adoptionSteps(directory, logId, segments.all(), epochs, core.aborted));
+  const { logId, createdMs, segments, epochs, config, producers } = core;
+  await writer.run(adoptionSteps(directory, logId, segments.all(), epochs, producers));
   const identity = { logId, createdMs, options: rememberedOf(config) };
   await writer.run([...identitySteps(directory, identity), ...endAdoption(directory)]);
 }

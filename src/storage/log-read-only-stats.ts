@@ -40,7 +40,7 @@ export async function readOnlyStats(source: LogSource): Promise<LogStats> {
   const compaction = {
     ...common,
     firstDirtyOffset: Math.max(core.firstDirtyOffset, offsets.start),
-    lastStableOffset: core.firstOpenOffset ?? offsets.durable,
+    lastStableOffset: core.producers.transactions.stableOffset(offsets.durable),
     isEverCompacted: core.isEverCompacted,
     openedMs: nowMs,
     horizonMs: undefined,

@@ -19,6 +19,7 @@ import { readSmallFile } from './log-folder.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
 import { LogOffsets } from './log-offsets.js';
 import { LogSource } from './log-source.js';
+import { FollowedProducers } from './read-only-producers.js';
 import {
   DISTURBED_LOOKS_MAX,
   isListedStill,
@@ -28,7 +29,6 @@ import {
 import type { Segment } from './segment.js';
 import { sideFiles } from './segment-files.js';
 import { SegmentList } from './segment-list.js';
-import { AbortedTransactions } from './transactions.js';
 import {
   judgeWatermark,
   WATERMARK_SLOT_DISTANCE,
@@ -73,8 +73,7 @@ export async function openForReading(
     runningMaxBefore: loaded.runningMaxBefore,
     isEverCompacted: loaded.isEverCompacted,
     firstDirtyOffset: loaded.firstDirtyOffset,
-    aborted: new AbortedTransactions(loaded.aborted),
-    firstOpenOffset: loaded.firstOpenOffset,
+    producers: loaded.producers,
     durableAt: place,
     writtenAt: place,
   };
@@ -83,7 +82,9 @@ export async function openForReading(
     if (isFollowed) await poller.segments.confirm(segment);
   };
   const source = new LogSource(core, damage, isForeign, confirm);
-  const poller = new WatermarkPoller(source, core, environment);
+  const walkedTo = { segmentBase: active.baseOffset, position: loaded.activeBytes };
+  const producers = new FollowedProducers(core, walkedTo);
+  const poller = new WatermarkPoller(source, core, environment, producers);
   if (isFollowed) source.observe(poller);
   return {
     source,
@@ -153,10 +154,17 @@ class WatermarkPoller {
   readonly #core: LogCore;
   readonly #environment: LogEnvironment;
   readonly segments: ReadOnlySegments;
+  readonly #producers: FollowedProducers;
   #cancel: Cancel | undefined;
   #isStopped = false;
 
-  constructor(source: LogSource, core: LogCore, environment: LogEnvironment) {
+  constructor(
+    source: LogSource,
+    core: LogCore,
+    environment: LogEnvironment,
+    producers: FollowedProducers,
+  ) {
+    this.#producers = producers;
     this.#source = source;
     this.#core = core;
     this.#environment = environment;
@@ -199,17 +207,23 @@ class WatermarkPoller {
     if (watermark.segmentBase > this.#core.segments.active.baseOffset)
       await this.segments.addSegments();
     if (watermark.segmentBase > this.#core.segments.active.baseOffset) return;
-    await this.#followEpochs(watermark.epochsCrc);
+    const { segmentBase, position, hasProducers } = watermark;
+    const to = { segmentBase, position };
+    if (await this.#followEpochs(watermark.epochsCrc)) {
+      await this.#producers.restart(to, hasProducers);
+    } else await this.#producers.follow(to, hasProducers);
     this.#advance(watermark);
   }
 
-  /** The writer has raised its epoch: batches from now on carry it. The table comes first. */
-  async #followEpochs(expected: number): Promise<void> {
-    if (epochsCrc(this.#core.epochs.encode()) === expected) return;
+  /** Whether the writer has raised its epoch, which batches carry from now on; the table first. */
+  async #followEpochs(expected: number): Promise<boolean> {
+    if (epochsCrc(this.#core.epochs.encode()) === expected) return false;
     const path = join(this.#core.directory, sideFiles.epochs);
     const bytes = await readSmallFile(this.#environment.fileSystem, path);
     const epochs = bytes === undefined ? 'invalid' : Epochs.decode(bytes);
-    if (epochs !== 'invalid') this.#core.epochs = epochs;
+    if (epochs === 'invalid') return false;
+    this.#core.epochs = epochs;
+    return true;
   }
 
   #advance(watermark: Watermark): void {

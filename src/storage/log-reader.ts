@@ -186,9 +186,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   #limit(): number {
     if (!this.#options.follow && this.#end !== undefined) return this.#end;
     const end = this.#source.endOffset(this.#options.durability);
-    const { firstOpenOffset } = this.#source.core;
-    const isCut = this.#options.isolation === 'committed' && firstOpenOffset !== undefined;
-    this.#end = isCut ? Math.min(end, firstOpenOffset) : end;
+    const { transactions } = this.#source.core.producers;
+    this.#end = this.#options.isolation === 'committed' ? transactions.stableOffset(end) : end;
     return this.#end;
   }
 
@@ -201,7 +200,9 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     // No record was so new: what is appended from now on is what was asked for.
     this.#timestamp = undefined;
     const { durability, signal } = this.#options;
-    await this.#source.waitBeyond(this.#offset, durability, signal);
+    // Before an open transaction the end is beyond already: its marker moves it on.
+    const seen = Math.max(this.#offset, this.#source.endOffset(durability));
+    await this.#source.waitBeyond(seen, durability, signal);
     // The end may have moved, or another one, or the log has closed: it is looked at again.
     return 'woken';
   }
@@ -403,13 +404,12 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     return undefined;
   }
 
-  /** Whether the batch is not for this reader: empty, a mark, or of an aborted transaction. */
+  /** Whether the batch is no news to this reader: emptied, a mark, or of an aborted transaction. */
   #isHidden(chunk: ReadChunk): boolean {
     const { bytes } = chunk.memory;
-    // What compaction leaves of a batch for its producer's sake is no news to a reader.
     if (batchCount(bytes, chunk.start) === 0) return true;
     if (isControlBatch(bytes, chunk.start)) return !this.#options.control;
-    const { aborted } = this.#source.core;
+    const { aborted } = this.#source.core.producers.transactions;
     return this.#options.isolation === 'committed' && aborted.has(bytes, chunk.start);
   }
 

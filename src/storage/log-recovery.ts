@@ -50,7 +50,7 @@ export function recoverySteps(
 /** Steps that remove what a crash left and nobody needs; they may fail without harm. */
 export function cleanupSteps(folder: LogFolder, loaded: LoadedLog): readonly WriterStep[] {
   if (loaded.damage !== undefined) return [];
-  const names = segmentLeftovers(folder, loaded.startOffset);
+  const names = segmentLeftovers(folder, loaded.startOffset, loaded.endOffset);
   if (names.length === 0) return [];
   return [
     ...names.map((name): WriterStep => ({ kind: 'unlink', path: join(folder.directory, name) })),

@@ -13,8 +13,10 @@ import { assert } from '../base/assert.js';
 import { logDiagnostics } from '../base/diagnostics.js';
 import { createError, errnoOf, type MillraceError } from '../base/errors.js';
 import { AppendAdmission, copyRecords } from './append-admission.js';
-import { checkOne, checkRecords } from './append-bounds.js';
+import { copyLone, type LoneBatch, placeLone } from './append-alone.js';
+import { type AppendLimits, checkOne, checkRecords } from './append-bounds.js';
 import { failureAction } from './append-failure.js';
+import type { Acks } from './append-options.js';
 import type { AppendResult } from './append-waiters.js';
 import { Appender, type AppendFailure } from './appender.js';
 import { Epochs, epochsCrc } from './epochs.js';
@@ -26,9 +28,6 @@ import type { RecordInput } from './record.js';
 import type { Segment } from './segment.js';
 import { segmentPath } from './segment-files.js';
 import { isNoSpace } from './writer.js';
-
-/** When an append counts as done: synced to the disk, handed to the file system, or accepted. */
-export type Acks = 'durable' | 'written' | 'none';
 
 const ROLL_REFUSED = 'no space is left to begin a segment; nothing was changed';
 
@@ -105,7 +104,27 @@ export class LogWriting {
       const bytes = checkRecords(records, this.#core.config);
       const baseOffset = this.#admission.isEmpty ? this.#place(records, bytes) : 'full';
       if (baseOffset !== 'full') return this.#settle(baseOffset, records.length, acks);
-      return this.#wait(records, bytes, acks);
+      this.#assertMayWait();
+      const copies = copyRecords(records);
+      return this.#wait(bytes, () => {
+        const admitted = this.#place(copies, bytes);
+        return admitted === 'full' ? 'full' : this.#settle(admitted, copies.length, acks);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Appends what `make` checks and makes of it, as a batch of its own. */
+  appendAlone(make: (limits: AppendLimits) => LoneBatch, acks: Acks): Promise<AppendResult> {
+    try {
+      this.#assertTaking();
+      const batch = make(this.#core.config);
+      const placed = this.#admission.isEmpty ? this.#placeAlone(batch, acks) : 'full';
+      if (placed !== 'full') return placed;
+      this.#assertMayWait();
+      const copy = copyLone(batch);
+      return this.#wait(batch.bytes, () => this.#placeAlone(copy, acks));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -141,7 +160,7 @@ export class LogWriting {
   flush(target: number): Promise<AppendResult> {
     if (this.#poison !== undefined) return Promise.reject(this.#poison);
     return new Promise((resolve, reject) => {
-      const result = { baseOffset: target, lastOffset: target - 1 };
+      const result = { baseOffset: target, lastOffset: target - 1, isDuplicate: false };
       this.#appender.awaitDurable({ target, result, resolve, reject });
     });
   }
@@ -193,7 +212,7 @@ export class LogWriting {
       while (this.#recovering !== undefined) await this.#recovering;
       const target = this.#appender.nextOffset;
       if (this.#poison !== undefined || this.#core.offsets.written >= target) return;
-      const result = { baseOffset: target, lastOffset: target - 1 };
+      const result = { baseOffset: target, lastOffset: target - 1, isDuplicate: false };
       await new Promise<void>((resolve) => {
         const settle = (): void => resolve();
         this.#appender.awaitWritten({ target, result, resolve: settle, reject: settle });
@@ -246,9 +265,23 @@ export class LogWriting {
     return isHeld ? 'full' : this.#appender.place(records, bytes);
   }
 
+  /** Rejects what may not follow; 'full' when there is no room to tell. */
+  #placeAlone(batch: LoneBatch, acks: Acks): Promise<AppendResult> | 'full' {
+    if (this.#state === 'failing' || this.#state === 'poisoned') return 'full';
+    try {
+      const placed = placeLone(this.#core, this.#appender, batch);
+      return placed === 'full' ? 'full' : this.#await(placed.result, placed.target, acks);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
   #settle(baseOffset: number, count: number, acks: Acks): Promise<AppendResult> {
-    const result = { baseOffset, lastOffset: baseOffset + count - 1 };
     const target = baseOffset + count;
+    return this.#await({ baseOffset, lastOffset: target - 1, isDuplicate: false }, target, acks);
+  }
+
+  #await(result: AppendResult, target: number, acks: Acks): Promise<AppendResult> {
     if (acks === 'none') {
       this.#appender.wake();
       return Promise.resolve(result);
@@ -260,16 +293,21 @@ export class LogWriting {
     });
   }
 
-  #wait(records: readonly RecordInput[], bytes: number, acks: Acks): Promise<AppendResult> {
-    if (this.#core.config.overflow === 'reject') {
-      throw createError('BUFFER_FULL', { bufferBytes: this.#core.config.bufferBytes });
-    }
+  #assertMayWait(): void {
+    if (this.#core.config.overflow === 'wait') return;
+    throw createError('BUFFER_FULL', { bufferBytes: this.#core.config.bufferBytes });
+  }
+
+  /** Waits in line for room. What `place` puts there has memory of its own. */
+  #wait(bytes: number, place: () => Promise<AppendResult> | 'full'): Promise<AppendResult> {
     return new Promise((resolve, reject) => {
       const refusal = this.#admission.push({
-        records: copyRecords(records),
         bytes,
-        admit: (baseOffset) => {
-          this.#settle(baseOffset, records.length, acks).then(resolve, reject);
+        place: () => {
+          const placed = place();
+          if (placed === 'full') return 'full';
+          placed.then(resolve, reject);
+          return 'placed';
         },
         reject,
       });
@@ -292,10 +330,8 @@ export class LogWriting {
 
   #progress(): void {
     for (let first = this.#admission.first; first !== undefined; first = this.#admission.first) {
-      const baseOffset = this.#place(first.records, first.bytes);
-      if (baseOffset === 'full') break;
+      if (first.place() === 'full') break;
       this.#admission.shift();
-      first.admit(baseOffset);
     }
     if (this.#admission.isEmpty && this.#writableWaiters.length > 0) {
       for (const wake of this.#writableWaiters.splice(0)) wake();

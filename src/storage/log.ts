@@ -11,19 +11,16 @@ import { inspect } from 'node:util';
 import { logDiagnostics } from '../base/diagnostics.js';
 import { createError, errnoOf, type MillraceError } from '../base/errors.js';
 import { Mutex } from '../base/mutex.js';
+import { markerBatch, producerBatch, readyBatch } from './append-alone.js';
+import type { AppendOptions, TransactionMarker } from './append-options.js';
 import type { AppendResult } from './append-waiters.js';
 import type { Batch } from './batch.js';
 import type { PassReport } from './cleaning-loop.js';
 import { serveHolder } from './holder-service.js';
 import { closeWriting, type WritingParts } from './log-closing.js';
-import {
-  alterConfig,
-  checkLogOptions,
-  type LogConfig,
-  type LogOptions,
-  rememberedOf,
-} from './log-config.js';
-import { damageError, type LogDamage } from './log-damage.js';
+import { alterConfig, checkLogOptions, type LogOptions, rememberedOf } from './log-config.js';
+import { damageError } from './log-damage.js';
+import { describeForOthers, type LogDescription } from './log-description.js';
 import { type LogEnvironment, systemEnvironment } from './log-environment.js';
 import { fromSystem } from './log-folder.js';
 import { encodeLogJson } from './log-json.js';
@@ -35,37 +32,14 @@ import { LogReader, type ReadStart } from './log-reader.js';
 import type { RetentionReport } from './log-retention.js';
 import { LogSource } from './log-source.js';
 import type { LogStats } from './log-stats.js';
-import { type Acks, LogWriting } from './log-writing.js';
+import { LogWriting } from './log-writing.js';
+import type { ProducerDescription } from './producer-states.js';
 import { checkReadOptions, type ReadOptions } from './read-options.js';
 import { findStart } from './read-start.js';
 import type { RecordInput } from './record.js';
 import { knownBytes } from './segment-facts.js';
 import { sideFiles } from './segment-files.js';
 import type { WriterStep } from './writer.js';
-
-export interface AppendOptions {
-  /** What the promise waits for; `durable` (the default) is the only one that survives a crash. */
-  readonly acks?: Acks | undefined;
-}
-
-export interface LogDescription {
-  readonly directory: string;
-  readonly logId: string;
-  /** First readable offset. */
-  readonly startOffset: number;
-  /** Exclusive end of what is on the disk, of what is written, and of what was accepted. */
-  readonly durableOffset: number;
-  readonly writtenOffset: number;
-  readonly endOffset: number;
-  readonly segments: number;
-  /** Of all segments; undefined while the sizes of old ones were not read. */
-  readonly bytes: number | undefined;
-  /** Of segments that were deleted and that readers still hold on the disk. */
-  readonly pinnedBytes: number;
-  readonly state: 'open' | 'failing' | 'poisoned' | 'closing' | 'closed' | 'damaged' | 'read-only';
-  readonly damage: LogDamage | undefined;
-  readonly options: LogConfig;
-}
 
 export class Log {
   readonly #source: LogSource;
@@ -168,14 +142,35 @@ export class Log {
     return this.#source.core.offsets.start;
   }
 
+  /** Exclusive end of what is handed to the file system. */
+  get writtenOffset(): number {
+    return this.#source.core.offsets.written;
+  }
+
   /** Exclusive end of what is on the disk: what readers see by default. */
   get durableOffset(): number {
     return this.#source.core.offsets.durable;
   }
 
+  /** Where the oldest open transaction starts, or the durable end: how far `committed` reads. */
+  get stableOffset(): number {
+    const { offsets, producers } = this.#source.core;
+    return Math.max(offsets.start, producers.transactions.stableOffset(offsets.durable));
+  }
+
   /** The next offset to be assigned. */
   get endOffset(): number {
     return this.#parts?.writing.appender.nextOffset ?? this.durableOffset;
+  }
+
+  /** The writer epoch of the record at `offset`; -1 when it is not known. */
+  epochAt(offset: number): number {
+    return this.#source.core.epochs.at(offset);
+  }
+
+  /** Where the records of `epoch` end, exclusive; undefined when nothing is known of that epoch. */
+  epochEnd(epoch: number): number | undefined {
+    return this.#source.core.epochs.endOf(epoch, this.endOffset);
   }
 
   get directory(): string {
@@ -204,18 +199,51 @@ export class Log {
 
   /**
    * Appends records as one batch: all of them or none. Resolves when they are as safe as `acks`
-   * says; the bytes are copied before this returns.
+   * says; the bytes are copied before this returns. With a `producer` what is sent again is stored
+   * once: the answer is the same, and `isDuplicate`.
    *
    * Rejects with RECORD_INVALID, RECORD_TOO_LARGE, BATCH_TOO_LARGE, BUFFER_FULL, DISK_FULL
    * (definitely not stored), OUTCOME_UNKNOWN, LOG_POISONED, LOG_CORRUPT, LOG_READ_ONLY,
-   * LOG_CLOSED.
+   * LOG_CLOSED; with a producer also with OPTION_INVALID, OUT_OF_ORDER_SEQUENCE, PRODUCER_FENCED,
+   * TRANSACTION_STATE_INVALID, PRODUCERS_FULL.
    */
   append(records: readonly RecordInput[], options: AppendOptions = {}): Promise<AppendResult> {
     const refusal = this.#refusal();
     if (refusal !== undefined) return Promise.reject(refusal);
     const parts = this.#parts;
     if (parts === undefined) return Promise.reject(this.#readOnly());
-    return parts.writing.append(records, options.acks ?? 'durable');
+    const { acks = 'durable', producer } = options;
+    if (producer === undefined) return parts.writing.append(records, acks);
+    return parts.writing.appendAlone((limits) => producerBatch(records, producer, limits), acks);
+  }
+
+  /**
+   * Appends one RecordBatch v2 as Kafka's producers make it: checked whole, then stored as it came
+   * but for its offset and epoch. If it names a producer, it is judged as with `append`.
+   *
+   * Rejects like `append`, and with BATCH_INVALID, CODEC_UNAVAILABLE, DECOMPRESSION_FAILED,
+   * DECOMPRESSED_TOO_LARGE.
+   */
+  async appendBatch(
+    batch: Uint8Array,
+    options: Pick<AppendOptions, 'acks'> = {},
+  ): Promise<AppendResult> {
+    const { writing } = this.#changeable().parts;
+    return await writing.appendAlone(
+      (limits) => readyBatch(batch, limits),
+      options.acks ?? 'durable',
+    );
+  }
+
+  /**
+   * Ends the producer's transaction in this log: readers of committed records then see it, or pass
+   * over it. Resolves to the marker's offset once it is durable. One that ends nothing is stored
+   * all the same. Rejects like `append`, and with COORDINATOR_FENCED.
+   */
+  async appendMarker(marker: TransactionMarker): Promise<{ readonly offset: number }> {
+    const { writing } = this.#changeable().parts;
+    const { baseOffset } = await writing.appendAlone(() => markerBatch(marker), 'durable');
+    return { offset: baseOffset };
   }
 
   /**
@@ -281,6 +309,20 @@ export class Log {
     };
     if (this.#closing !== undefined) throw createError('LOG_CLOSED', { path: this.directory });
     return new LogReader(this.#source, { ...checked, from: start });
+  }
+
+  /**
+   * The offset of the first durable record at or after a time (milliseconds since 1970), whether it
+   * is committed or not; undefined when there is none.
+   */
+  async offsetOf(timestamp: number): Promise<number | undefined> {
+    return await firstOffset(this.read({ from: { timestamp }, isolation: 'uncommitted' }));
+  }
+
+  /** What the log knows of its producers. */
+  producers(): readonly ProducerDescription[] {
+    const { producers, clock } = this.#source.core;
+    return producers.describe(clock.nowMs());
   }
 
   /**
@@ -411,25 +453,10 @@ export class Log {
   }
 }
 
-function describeForOthers(description: LogDescription): Record<string, string | number> {
-  const {
-    directory,
-    logId,
-    startOffset,
-    durableOffset,
-    writtenOffset,
-    endOffset,
-    segments,
-    state,
-  } = description;
-  return {
-    directory,
-    logId,
-    startOffset,
-    durableOffset,
-    writtenOffset,
-    endOffset,
-    segments,
-    state,
-  };
+async function firstOffset(batches: AsyncIterable<Batch>): Promise<number | undefined> {
+  for await (const batch of batches) {
+    const cursor = batch.cursor();
+    if (cursor.next()) return cursor.offset;
+  }
+  return undefined;
 }

@@ -4,6 +4,13 @@
  */
 
 export { type ErrorCode, hasCode, MillraceError } from '../base/errors.js';
+export { type AppendLimits, checkOne } from './append-bounds.js';
+export type {
+  Acks,
+  AppendOptions,
+  ProducerStamp,
+  TransactionMarker,
+} from './append-options.js';
 export type { AppendResult } from './append-waiters.js';
 export { Batch } from './batch.js';
 export type { BatchCursor, BorrowedBytes, BorrowedRecord } from './batch-cursor.js';
@@ -12,15 +19,26 @@ export type { CodecName } from './compression.js';
 export { type DumpOptions, dumpFile, dumpLog } from './dump.js';
 export { type DumpLine, dumpText } from './dump-line.js';
 export { connectHolder, type HolderClient } from './holder-client.js';
-export type { HolderReply, HolderRequest } from './holder-protocol.js';
+export {
+  type BrokerRequest,
+  type HolderOptions,
+  type HolderReply,
+  type HolderRequest,
+  type HolderValue,
+  isBrokerRequest,
+} from './holder-protocol.js';
 export type { HeldMaintenance } from './holder-service.js';
 export { requestStats } from './holder-stats.js';
-export { type AppendOptions, Log, type LogDescription } from './log.js';
-export type { LogOptions } from './log-config.js';
+export { Log } from './log.js';
+export { type LogOptions, rememberedOptions, resolveLogOptions } from './log-config.js';
 export type { LogDamage } from './log-damage.js';
+export type { LogDescription } from './log-description.js';
+export { type LogEnvironment, systemEnvironment } from './log-environment.js';
+export { logOptionTable } from './log-options.js';
 export type { RetainedSegment, RetentionReport } from './log-retention.js';
 export type { LogStats, SegmentStats } from './log-stats.js';
-export type { Acks } from './log-writing.js';
+export { LogsFolder } from './logs-folder.js';
+export type { ProducerDescription } from './producer-states.js';
 export type { ReadOptions } from './read-options.js';
 export type { Durability, Isolation } from './read-source.js';
 export type { ReadFrom } from './read-start.js';

@@ -20,6 +20,7 @@ export function markContentOf(
     isClean: false,
     isEverCompacted: core.isEverCompacted,
     isPoisoned: false,
+    hasProducers: !core.producers.isEmpty,
     segmentBase: at.segmentBase,
     position: at.position,
     durableOffset: offset,

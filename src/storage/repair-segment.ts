@@ -9,6 +9,7 @@
 
 import { join } from 'node:path';
 import { assert } from '../base/assert.js';
+import { crc32c } from '../base/crc32c.js';
 import { createError } from '../base/errors.js';
 import type { ReadableFile } from '../base/file-system.js';
 import { limits } from '../base/limits.js';
@@ -23,11 +24,15 @@ import {
 import { stampCrc, writeBatchHeader } from './batch-header.js';
 import type { Epochs } from './epochs.js';
 import type { LogEnvironment } from './log-environment.js';
+import { readSmallFile } from './log-folder.js';
+import { ProducerStates } from './producer-states.js';
 import type { ByteRange, PlannedPiece, PlannedSegment } from './repair-plan.js';
-import { Segment } from './segment.js';
+import type { Seal } from './seal.js';
+import { type SealedProducers, Segment } from './segment.js';
 import { brokenPath, segmentPath, TEMPORARY_SUFFIX } from './segment-files.js';
 import { rebuildSegment } from './segment-loader.js';
 import { sealSteps } from './segment-roll.js';
+import { decodeTxnIndex, encodeTxnIndex } from './transactions.js';
 import { healHeader } from './verify-survey.js';
 import type { Writer, WriterFile, WriterStep } from './writer.js';
 
@@ -40,6 +45,8 @@ export interface RepairContext {
   readonly logId: string;
   readonly indexIntervalBytes: number;
   readonly epochs: Epochs;
+  /** Producers were known to this log. */
+  readonly hasSnapshots: boolean;
   /** Names of the `.broken` files that are there; grows and shrinks with the work. */
   readonly brokenFiles: string[];
 }
@@ -85,7 +92,10 @@ export async function sealSegment(
   const { fileSystem } = environment;
   const loading = { fileSystem, logId, indexIntervalBytes, epochs };
   const { baseOffset, hasGaps } = planned;
-  const rebuilt = await rebuildSegment(loading, new Segment(directory, baseOffset), hasGaps);
+  const walked = new ProducerStates();
+  const all = Number.POSITIVE_INFINITY;
+  const of = new Segment(directory, baseOffset);
+  const rebuilt = await rebuildSegment(loading, of, hasGaps, all, walked);
   const { segment, invalid } = rebuilt;
   if (invalid !== undefined) {
     const { position, reason, expected, actual } = invalid;
@@ -95,12 +105,43 @@ export async function sealSegment(
   const oldFirstMs = planned.inspection?.seal?.firstAppendMs;
   const modifiedMs = (await fileSystem.facts(segment.logPath))?.modifiedMs ?? 0;
   segment.firstAppendMs = oldFirstMs ?? modifiedMs;
-  const files = segment.toSealedFiles(logId, epochs, runningMaxTimestamp);
+  const producers = await sealedAgain(context, planned, walked);
+  const files = segment.toSealedFiles(logId, epochs, runningMaxTimestamp, producers);
   await context.writer.run([
     ...sealSteps(segment, files),
     { kind: 'syncDirectory', path: directory },
   ]);
   return segment;
+}
+
+/**
+ * What the new seal says of producers. The transaction index stays when it fits; otherwise it lists
+ * the transactions that lie in this segment alone.
+ */
+async function sealedAgain(
+  context: RepairContext,
+  planned: PlannedSegment,
+  walked: ProducerStates,
+): Promise<SealedProducers> {
+  const { directory, environment, hasSnapshots } = context;
+  const path = segmentPath(directory, planned.baseOffset, 'txnIndex');
+  const stored = await readSmallFile(environment.fileSystem, path);
+  const seal = planned.inspection?.seal;
+  const isKept = stored !== undefined && fitsSeal(stored, seal);
+  const { aborted } = walked.transactions;
+  const entries = isKept ? decodeTxnIndex(stored) : aborted.all;
+  return {
+    txnIndex: entries === 'invalid' || entries.length === 0 ? undefined : encodeTxnIndex(entries),
+    snapshot: undefined,
+    hasProducers: seal?.hasProducers ?? (hasSnapshots || !walked.isEmpty),
+  };
+}
+
+function fitsSeal(txnIndex: Uint8Array, seal: Seal | undefined): boolean {
+  if (seal === undefined) return decodeTxnIndex(txnIndex) !== 'invalid';
+  const { txnIndexBytes, txnIndexCrc } = seal;
+  const isSame = txnIndex.length === txnIndexBytes;
+  return isSame && crc32c(txnIndex, 0, txnIndexBytes) === txnIndexCrc;
 }
 
 /** Keeps the bytes that go away, one after the other, in one file; the oldest file makes room. */

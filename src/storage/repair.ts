@@ -23,7 +23,7 @@ import {
   type RepairPlan,
 } from './repair-plan.js';
 import { type RepairContext, rewriteSegment, sealSegment } from './repair-segment.js';
-import { segmentFileName, sideFiles } from './segment-files.js';
+import { segmentFileName, segmentSuffixes, sideFiles } from './segment-files.js';
 import { settleSwaps } from './swap-settling.js';
 import { type InspectionOptions, inspectLog, type LogInspection } from './verify-inspection.js';
 import type { VerifyProblem } from './verify-report.js';
@@ -140,6 +140,7 @@ class Repair {
       logId: facts.logId ?? this.#environment.newLogId(),
       indexIntervalBytes: config.indexIntervalBytes,
       epochs: facts.epochs ?? this.#rebuiltEpochs(),
+      hasSnapshots: facts.folder.names.some((name) => name.endsWith(segmentSuffixes.snapshot)),
       brokenFiles: [...facts.folder.brokenFiles],
     };
   }
@@ -238,6 +239,7 @@ class Repair {
       isClean: true,
       isEverCompacted: mark?.isEverCompacted ?? segments.some(({ hasGaps }) => hasGaps),
       isPoisoned: false,
+      hasProducers: context.hasSnapshots,
       segmentBase: active.baseOffset,
       position: activeBytes,
       durableOffset: Math.max(active.nextOffset, startOffset),

@@ -5,7 +5,8 @@
  * Kafka's CRC leaves a batch's base offset, length, epoch and magic uncovered, and its indexes
  * have no checksum at all. The seal holds a CRC-32C over the 61-byte headers of all batches in
  * order (each header holds the CRC of its own body), the sizes and checksums of the indexes, the
- * log's id, so that a file of another log is recognised, and the epochs of the segment.
+ * log's id, so that a file of another log is recognised, and the epochs of the segment; where
+ * transactions were aborted, size and checksum of their index, behind the epochs.
  *
  * It is written and synced when a segment is rolled, and for the active segment at a clean close.
  * A seal that is absent, unreadable or does not fit the files means doubt: indexes are then
@@ -63,11 +64,16 @@ export const sealLayout: readonly number[] = [
 ];
 
 const EPOCH_ENTRY_BYTES = 12;
+/** Size and checksum of the transaction index. */
+const TXN_INDEX_FIELDS_BYTES = 8;
 const CRC_BYTES = 4;
 const MAGIC = 0x4d52534c; // "MRSL"
 const VERSION = 1;
 
 const FLAG_HAS_GAPS = 1;
+const FLAG_HAS_PRODUCERS = 2;
+const FLAG_HAS_TXN_INDEX = 4;
+const FLAGS = FLAG_HAS_GAPS | FLAG_HAS_PRODUCERS | FLAG_HAS_TXN_INDEX;
 
 /** The largest seal that is read. */
 export const SEAL_BYTES_MAX = 2 * 1024 * 1024;
@@ -97,6 +103,11 @@ export interface Seal {
   readonly indexCrc: number;
   readonly timeIndexBytes: number;
   readonly timeIndexCrc: number;
+  /** Producers were known where the segment ends: a `.snapshot` of that offset tells of them. */
+  readonly hasProducers: boolean;
+  /** 0 when no aborted transaction ends in the segment: it then has no such file. */
+  readonly txnIndexBytes: number;
+  readonly txnIndexCrc: number;
   readonly epochs: readonly EpochStart[];
 }
 
@@ -104,7 +115,8 @@ export function encodeSeal(seal: Seal): Uint8Array {
   assert(seal.logId.length === 32, 'a log id is 16 bytes');
   assert(seal.nextOffset >= seal.baseOffset, 'a segment does not end before it starts');
   const epochsEnd = SEAL_FIXED_BYTES + seal.epochs.length * EPOCH_ENTRY_BYTES;
-  const bytes = new Uint8Array(epochsEnd + CRC_BYTES);
+  const end = epochsEnd + (seal.txnIndexBytes > 0 ? TXN_INDEX_FIELDS_BYTES : 0);
+  const bytes = new Uint8Array(end + CRC_BYTES);
   writeUint32(bytes, MAGIC_POSITION, MAGIC);
   writeUint32(bytes, VERSION_POSITION, VERSION);
   bytes.set(Buffer.from(seal.logId, 'hex'), LOG_ID_POSITION);
@@ -118,7 +130,7 @@ export function encodeSeal(seal: Seal): Uint8Array {
   writeInt64(bytes, RUNNING_MAX_BEFORE_POSITION, seal.runningMaxBefore);
   writeInt64(bytes, FIRST_APPEND_POSITION, seal.firstAppendMs);
   writeUint32(bytes, HEADERS_CRC_POSITION, seal.headersCrc);
-  writeUint32(bytes, FLAGS_POSITION, seal.hasGaps ? FLAG_HAS_GAPS : 0);
+  writeUint32(bytes, FLAGS_POSITION, flagsOf(seal));
   writeUint32(bytes, INDEX_BYTES_POSITION, seal.indexBytes);
   writeUint32(bytes, INDEX_CRC_POSITION, seal.indexCrc);
   writeUint32(bytes, TIME_INDEX_BYTES_POSITION, seal.timeIndexBytes);
@@ -129,8 +141,20 @@ export function encodeSeal(seal: Seal): Uint8Array {
     writeUint32(bytes, at, entry.epoch);
     writeInt64(bytes, at + 4, entry.startOffset);
   }
-  writeUint32(bytes, epochsEnd, crc32c(bytes, 0, epochsEnd));
+  if (seal.txnIndexBytes > 0) {
+    writeUint32(bytes, epochsEnd, seal.txnIndexBytes);
+    writeUint32(bytes, epochsEnd + 4, seal.txnIndexCrc);
+  }
+  writeUint32(bytes, end, crc32c(bytes, 0, end));
   return bytes;
+}
+
+function flagsOf({ hasGaps, hasProducers, txnIndexBytes }: Seal): number {
+  return (
+    (hasGaps ? FLAG_HAS_GAPS : 0) |
+    (hasProducers ? FLAG_HAS_PRODUCERS : 0) |
+    (txnIndexBytes > 0 ? FLAG_HAS_TXN_INDEX : 0)
+  );
 }
 
 /** Takes file bytes back; `'invalid'` when they are not a whole, checksummed, sound seal. */
@@ -139,15 +163,17 @@ export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
   if (readUint32(bytes, MAGIC_POSITION) !== MAGIC) return 'invalid';
   if (readUint32(bytes, VERSION_POSITION) !== VERSION) return 'invalid';
   const epochsCount = readUint32(bytes, EPOCHS_COUNT_POSITION);
+  const flags = readUint32(bytes, FLAGS_POSITION);
+  if ((flags & ~FLAGS) !== 0) return 'invalid';
   const epochsEnd = SEAL_FIXED_BYTES + epochsCount * EPOCH_ENTRY_BYTES;
-  if (bytes.length !== epochsEnd + CRC_BYTES) return 'invalid';
-  if (readUint32(bytes, epochsEnd) !== crc32c(bytes, 0, epochsEnd)) return 'invalid';
+  const hasTxnIndex = (flags & FLAG_HAS_TXN_INDEX) !== 0;
+  const end = epochsEnd + (hasTxnIndex ? TXN_INDEX_FIELDS_BYTES : 0);
+  if (bytes.length !== end + CRC_BYTES) return 'invalid';
+  if (readUint32(bytes, end) !== crc32c(bytes, 0, end)) return 'invalid';
   const epochs: EpochStart[] = [];
   for (let at = SEAL_FIXED_BYTES; at < epochsEnd; at += EPOCH_ENTRY_BYTES) {
     epochs.push({ epoch: readUint32(bytes, at), startOffset: readInt64(bytes, at + 4) });
   }
-  const flags = readUint32(bytes, FLAGS_POSITION);
-  if ((flags & ~FLAG_HAS_GAPS) !== 0) return 'invalid';
   const seal = {
     logId: Buffer.from(bytes.subarray(LOG_ID_POSITION, LOG_ID_POSITION + 16)).toString('hex'),
     baseOffset: readInt64(bytes, BASE_OFFSET_POSITION),
@@ -165,9 +191,13 @@ export function decodeSeal(bytes: Uint8Array): Seal | 'invalid' {
     indexCrc: readUint32(bytes, INDEX_CRC_POSITION),
     timeIndexBytes: readUint32(bytes, TIME_INDEX_BYTES_POSITION),
     timeIndexCrc: readUint32(bytes, TIME_INDEX_CRC_POSITION),
+    hasProducers: (flags & FLAG_HAS_PRODUCERS) !== 0,
+    txnIndexBytes: hasTxnIndex ? readUint32(bytes, epochsEnd) : 0,
+    txnIndexCrc: hasTxnIndex ? readUint32(bytes, epochsEnd + 4) : 0,
     epochs,
   };
-  return isSound(seal) ? seal : 'invalid';
+  const isWhole = hasTxnIndex === seal.txnIndexBytes > 0;
+  return isWhole && isSound(seal) ? seal : 'invalid';
 }
 
 /**
@@ -183,7 +213,9 @@ export function isSameSeal(one: Seal, two: Seal): boolean {
     one.batches === two.batches &&
     one.headersCrc === two.headersCrc &&
     one.indexCrc === two.indexCrc &&
-    one.timeIndexCrc === two.timeIndexCrc
+    one.timeIndexCrc === two.timeIndexCrc &&
+    one.txnIndexBytes === two.txnIndexBytes &&
+    one.txnIndexCrc === two.txnIndexCrc
   );
 }
 

@@ -19,7 +19,6 @@ import type { Epochs } from './epochs.js';
 import { fromSystem, readSmallFile } from './log-folder.js';
 import { decodeSeal, SEAL_BYTES_MAX, type Seal } from './seal.js';
 import { Segment } from './segment.js';
-import type { TransactionTracker } from './transactions.js';
 
 export interface SegmentContext {
   readonly fileSystem: FileSystem;
@@ -73,13 +72,18 @@ export interface RebuiltSegment {
   readonly epochStarts: readonly { readonly epoch: number; readonly startOffset: number }[];
 }
 
+/** Follows verified batches in order. */
+export interface BatchTracker {
+  note(bytes: Buffer, start: number): void;
+}
+
 /** Walks the file of `of`, or its first `bytesMax` bytes, and builds its indexes and totals. */
 export async function rebuildSegment(
   context: SegmentContext,
   of: Segment,
   hasGaps: boolean,
   bytesMax: number = Number.POSITIVE_INFINITY,
-  tracker?: TransactionTracker,
+  tracker?: BatchTracker,
 ): Promise<RebuiltSegment> {
   const { baseOffset } = of;
   const segment = Segment.walked(of, context.indexIntervalBytes);

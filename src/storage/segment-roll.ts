@@ -10,8 +10,9 @@
 import { limits } from '../base/limits.js';
 import { ENTRY_VALUE_MAX, OFFSET_ENTRY_BYTES } from '../index/index-format.js';
 import type { WritableLogCore } from './log-core.js';
-import type { SealedFiles, Segment } from './segment.js';
+import type { SealedFiles, SealedProducers, Segment } from './segment.js';
 import { segmentPath } from './segment-files.js';
+import { encodeTxnIndex } from './transactions.js';
 import type { WriterFile, WriterStep } from './writer.js';
 
 export type RollReason = 'size' | 'age' | 'index' | 'offsets';
@@ -60,7 +61,8 @@ export const ROLL_SYNC_STEP = 0;
 /** The steps that write the indexes and the seal of a segment, without syncing the directory. */
 export function sealSteps(segment: Segment, files: SealedFiles): readonly WriterStep[] {
   const { directory, baseOffset } = segment;
-  return [
+  const { txnIndex, snapshot } = files;
+  const steps: WriterStep[] = [
     {
       kind: 'replace',
       path: segmentPath(directory, baseOffset, 'offsetIndex'),
@@ -71,13 +73,38 @@ export function sealSteps(segment: Segment, files: SealedFiles): readonly Writer
       path: segmentPath(directory, baseOffset, 'timeIndex'),
       bytes: files.timeIndex,
     },
-    { kind: 'replace', path: segmentPath(directory, baseOffset, 'seal'), bytes: files.seal },
   ];
+  if (txnIndex !== undefined) {
+    const path = segmentPath(directory, baseOffset, 'txnIndex');
+    steps.push({ kind: 'replace', path, bytes: txnIndex });
+  }
+  if (snapshot !== undefined) {
+    const nextOffset = segment.seal?.nextOffset ?? baseOffset;
+    const path = segmentPath(directory, nextOffset, 'snapshot');
+    steps.push({ kind: 'replace', path, bytes: snapshot });
+  }
+  const path = segmentPath(directory, baseOffset, 'seal');
+  steps.push({ kind: 'replace', path, bytes: files.seal });
+  return steps;
+}
+
+/** What the log knows of producers where `segment`, the last one, ends. */
+export function sealedProducers(core: WritableLogCore, segment: Segment): SealedProducers {
+  const { producers, clock } = core;
+  const entries = producers.transactions.aborted.endingIn(
+    segment.baseOffset,
+    segment.active().totals.nextOffset,
+  );
+  const snapshot = producers.encode(clock.nowMs());
+  const txnIndex = entries.length === 0 ? undefined : encodeTxnIndex(entries);
+  return { txnIndex, snapshot, hasProducers: snapshot !== undefined };
 }
 
 /** The steps that seal the active segment at a clean close; its data is durable already. */
 export function closeSteps(core: WritableLogCore): readonly WriterStep[] {
   const { active } = core.segments;
-  const files = active.toSealedFiles(core.logId, core.epochs, core.runningMaxBefore);
+  const { logId, epochs, runningMaxBefore } = core;
+  const producers = sealedProducers(core, active);
+  const files = active.toSealedFiles(logId, epochs, runningMaxBefore, producers);
   return [...sealSteps(active, files), { kind: 'syncDirectory', path: core.directory }];
 }

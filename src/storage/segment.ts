@@ -40,7 +40,25 @@ export interface SealedFiles {
   readonly seal: Uint8Array;
   readonly offsetIndex: Uint8Array;
   readonly timeIndex: Uint8Array;
+  /** Absent where no aborted transaction ends. */
+  readonly txnIndex: Uint8Array | undefined;
+  /** What is known of producers where the segment ends; its file bears the offset behind it. */
+  readonly snapshot: Uint8Array | undefined;
 }
+
+/** What the batches of a segment say of producers. */
+export interface SealedProducers {
+  readonly txnIndex: Uint8Array | undefined;
+  readonly snapshot: Uint8Array | undefined;
+  /** Somebody knows producers there, whether or not there is a snapshot. */
+  readonly hasProducers: boolean;
+}
+
+export const NO_PRODUCERS: SealedProducers = Object.freeze({
+  txnIndex: undefined,
+  snapshot: undefined,
+  hasProducers: false,
+});
 
 /** Where a segment is listed: its files may lie under other names than their own for a while. */
 export interface ListedSegment {
@@ -193,8 +211,14 @@ export class Segment {
   }
 
   /** The files that seal what the segment holds now. */
-  toSealedFiles(logId: string, epochs: Epochs, runningMaxBefore: number): SealedFiles {
+  toSealedFiles(
+    logId: string,
+    epochs: Epochs,
+    runningMaxBefore: number,
+    producers: SealedProducers,
+  ): SealedFiles {
     const { totals, indexer } = this.active();
+    const { txnIndex, snapshot, hasProducers } = producers;
     indexer.seal();
     const offsetIndex = indexer.offsets.encode();
     const timeIndex = indexer.times.encode();
@@ -215,12 +239,15 @@ export class Segment {
       indexCrc: crc32c(offsetIndex, 0, offsetIndex.length),
       timeIndexBytes: timeIndex.length,
       timeIndexCrc: crc32c(timeIndex, 0, timeIndex.length),
+      hasProducers,
+      txnIndexBytes: txnIndex?.length ?? 0,
+      txnIndexCrc: txnIndex === undefined ? 0 : crc32c(txnIndex, 0, txnIndex.length),
       epochs: epochs.entries.filter(
         (entry, index) =>
           entry.startOffset < totals.nextOffset &&
           (epochs.entries[index + 1]?.startOffset ?? Number.POSITIVE_INFINITY) > this.baseOffset,
       ),
     };
-    return { seal: encodeSeal(this.seal), offsetIndex, timeIndex };
+    return { seal: encodeSeal(this.seal), offsetIndex, timeIndex, txnIndex, snapshot };
   }
 }

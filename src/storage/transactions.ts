@@ -19,7 +19,7 @@ import {
   writeInt64,
 } from '../base/bytes.js';
 import { Batch } from './batch.js';
-import { readControlKey } from './batch-control.js';
+import { readControlKey, readCoordinatorEpoch, type TransactionEnd } from './batch-control.js';
 import {
   batchBaseOffset,
   batchLastOffset,
@@ -54,58 +54,112 @@ export const txnIndexLayout: readonly number[] = [
 
 const VERSION = 0;
 
-/** Follows the batches of a log in order. */
-export class TransactionTracker {
-  readonly #open = new Map<bigint, number>();
-  readonly #aborted: AbortedTransaction[] = [];
+/** A transaction that has its marker. */
+interface EndedTransaction {
+  readonly producerId: bigint;
+  readonly firstOffset: number;
+  /** Offset of the marker. */
+  readonly lastOffset: number;
+}
 
-  get aborted(): readonly AbortedTransaction[] {
-    return this.#aborted;
-  }
+/**
+ * Follows the batches of a log in order, as they are walked or placed.
+ *
+ * What is placed may still be taken back: until its marker is durable, an ended transaction is
+ * remembered as one that may open again, and readers stop before it.
+ */
+export class TransactionTracker {
+  readonly aborted = new AbortedTransactions([]);
+  /** First offsets by producer. Transactions are entered as they begin, so offsets rise. */
+  #open = new Map<bigint, number>();
+  /** Ended by markers that were not durable when they were last looked at, in order. */
+  #ended: EndedTransaction[] = [];
 
   /** First offset of the oldest open transaction, or undefined. */
   get firstOpenOffset(): number | undefined {
-    let first: number | undefined;
-    for (const offset of this.#open.values()) {
-      if (first === undefined || offset < first) first = offset;
-    }
-    return first;
+    for (const offset of this.#open.values()) return offset;
+    return undefined;
   }
 
-  /** Takes note of the batch at `start`, which was verified. */
+  /** How far readers of committed records see when the log ends at `end` for them. */
+  stableOffset(end: number): number {
+    if (this.#open.size === 0 && this.#ended.length === 0) return end;
+    let stable = Math.min(end, this.firstOpenOffset ?? end);
+    for (const { firstOffset, lastOffset } of this.#ended) {
+      if (lastOffset >= end && firstOffset < stable) stable = firstOffset;
+    }
+    return stable;
+  }
+
+  /** Where the open transaction of a producer starts; undefined without one. */
+  openOffset(producerId: bigint): number | undefined {
+    return this.#open.get(producerId);
+  }
+
+  /** A transactional batch of the producer starts at `offset`. */
+  begin(producerId: bigint, offset: number): void {
+    if (!this.#open.has(producerId)) this.#open.set(producerId, offset);
+  }
+
+  /** The marker at `offset` ends the producer's transaction; below `durable` all is for good. */
+  end(producerId: bigint, offset: number, isAborted: boolean, durable: number): void {
+    const firstOffset = this.#open.get(producerId);
+    if (firstOffset === undefined) return;
+    this.#open.delete(producerId);
+    const kept = this.#ended.findIndex(({ lastOffset }) => lastOffset >= durable);
+    this.#ended.splice(0, kept < 0 ? this.#ended.length : kept);
+    if (offset >= durable) this.#ended.push({ producerId, firstOffset, lastOffset: offset });
+    if (!isAborted) return;
+    const lastStableOffset = this.firstOpenOffset ?? offset + 1;
+    this.aborted.add({ producerId, firstOffset, lastOffset: offset, lastStableOffset });
+  }
+
+  /** Takes note of the batch at `start`, which was verified and is no longer to be taken back. */
   note(bytes: Buffer, start: number): void {
     if (!isTransactionalBatch(bytes, start)) return;
     const producerId = batchProducerIdExact(bytes, start);
     if (!isControlBatch(bytes, start)) {
-      if (!this.#open.has(producerId)) this.#open.set(producerId, batchBaseOffset(bytes, start));
+      this.begin(producerId, batchBaseOffset(bytes, start));
       return;
     }
-    const firstOffset = this.#open.get(producerId);
-    this.#open.delete(producerId);
-    if (firstOffset === undefined || !isAbortMarker(bytes, start)) return;
-    const lastOffset = batchLastOffset(bytes, start);
-    const lastStableOffset = this.firstOpenOffset ?? lastOffset + 1;
-    this.#aborted.push({ producerId, firstOffset, lastOffset, lastStableOffset });
+    const isAborted = markerOf(bytes, start)?.end === 'abort';
+    const offset = batchLastOffset(bytes, start);
+    this.end(producerId, offset, isAborted, Number.POSITIVE_INFINITY);
+  }
+
+  /** Forgets everything from `offset` on, at or above the durable end. */
+  cutTo(offset: number): void {
+    const open = [...this.#open].filter(([, firstOffset]) => firstOffset < offset);
+    for (const { producerId, firstOffset, lastOffset } of this.#ended) {
+      if (lastOffset >= offset && firstOffset < offset) open.push([producerId, firstOffset]);
+    }
+    open.sort(([, one], [, two]) => one - two);
+    this.#open = new Map(open);
+    this.#ended = this.#ended.filter(({ lastOffset }) => lastOffset < offset);
+    this.aborted.cutTo(offset);
   }
 }
 
-function isAbortMarker(bytes: Buffer, start: number): boolean {
+/** What the marker at `start` says; undefined for an empty batch, or one of another kind. */
+export function markerOf(
+  bytes: Buffer,
+  start: number,
+): { readonly end: TransactionEnd; readonly coordinatorEpoch: number } | undefined {
   const cursor = new Batch(createBatchMemory(bytes, '', 0), start).cursor();
-  return cursor.next() && readControlKey(cursor.key()) === 'abort';
+  if (!cursor.next()) return undefined;
+  const end = readControlKey(cursor.key());
+  if (end === 'other') return undefined;
+  return { end, coordinatorEpoch: readCoordinatorEpoch(cursor.value()) };
 }
 
 /** What a reader asks: whether a batch belongs to an aborted transaction. */
 export class AbortedTransactions {
+  /** Those of one producer follow each other and do not overlap. */
   readonly #byProducer = new Map<bigint, AbortedTransaction[]>();
-  readonly #all: readonly AbortedTransaction[];
+  #all: AbortedTransaction[] = [];
 
   constructor(all: readonly AbortedTransaction[]) {
-    this.#all = all;
-    for (const aborted of all) {
-      const known = this.#byProducer.get(aborted.producerId);
-      if (known === undefined) this.#byProducer.set(aborted.producerId, [aborted]);
-      else known.push(aborted);
-    }
+    for (const aborted of all) this.add(aborted);
   }
 
   get all(): readonly AbortedTransaction[] {
@@ -114,6 +168,26 @@ export class AbortedTransactions {
 
   get isEmpty(): boolean {
     return this.#all.length === 0;
+  }
+
+  /** Takes note of one that ended behind all others. */
+  add(aborted: AbortedTransaction): void {
+    this.#all.push(aborted);
+    const known = this.#byProducer.get(aborted.producerId);
+    if (known === undefined) this.#byProducer.set(aborted.producerId, [aborted]);
+    else known.push(aborted);
+  }
+
+  /** Forgets those that ended at or behind `offset`. */
+  cutTo(offset: number): void {
+    if ((this.#all.at(-1)?.lastOffset ?? -1) < offset) return;
+    this.#keep(({ lastOffset }) => lastOffset < offset);
+  }
+
+  /** Forgets those that ended before `offset`, where the log starts. */
+  dropBefore(offset: number): void {
+    if ((this.#all[0]?.lastOffset ?? offset) >= offset) return;
+    this.#keep(({ lastOffset }) => lastOffset >= offset);
   }
 
   /** Those whose end lies in [from, to): the ones that a segment's `.txnindex` lists. */
@@ -125,10 +199,23 @@ export class AbortedTransactions {
   has(bytes: Uint8Array, start: number): boolean {
     if (this.isEmpty || !isTransactionalBatch(bytes, start)) return false;
     const offset = batchBaseOffset(bytes, start);
-    const candidates = this.#byProducer.get(batchProducerIdExact(bytes, start)) ?? [];
-    return candidates.some(
-      ({ firstOffset, lastOffset }) => firstOffset <= offset && offset <= lastOffset,
-    );
+    const candidates = this.#byProducer.get(batchProducerIdExact(bytes, start));
+    if (candidates === undefined) return false;
+    let low = 0;
+    let high = candidates.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((candidates[middle]?.lastOffset ?? 0) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return (candidates[low]?.firstOffset ?? Number.POSITIVE_INFINITY) <= offset;
+  }
+
+  #keep(isKept: (aborted: AbortedTransaction) => boolean): void {
+    const kept = this.#all.filter(isKept);
+    this.#all = [];
+    this.#byProducer.clear();
+    for (const aborted of kept) this.add(aborted);
   }
 }
 

@@ -39,6 +39,13 @@ import {
 } from './verify-report.js';
 import { type Survey, surveyBatches } from './verify-survey.js';
 
+/** What the seal says of each index. */
+const sealedChecksums = {
+  offsetIndex: (seal: Seal): number => seal.indexCrc,
+  timeIndex: (seal: Seal): number => seal.timeIndexCrc,
+  txnIndex: (seal: Seal): number => seal.txnIndexCrc,
+};
+
 export interface SegmentInspection {
   readonly baseOffset: number;
   readonly logPath: string;
@@ -168,6 +175,9 @@ class SegmentInspector {
     if (!isSealed && !facts.isForeign) return;
     const offsets = await this.#readIndex('offsetIndex', limits.indexBytesMax, seal);
     const times = await this.#readIndex('timeIndex', limits.indexBytesMax * 2, seal);
+    if (seal !== undefined && seal.txnIndexBytes > 0) {
+      await this.#readIndex('txnIndex', limits.sideFileBytesMax, seal);
+    }
     const { isForeign } = facts;
     if (offsets !== undefined) {
       const bytes = isForeign ? withoutZeroEntries(offsets, OFFSET_ENTRY_BYTES) : offsets;
@@ -180,7 +190,7 @@ class SegmentInspector {
   }
 
   async #readIndex(
-    suffix: 'offsetIndex' | 'timeIndex',
+    suffix: keyof typeof sealedChecksums,
     bytesMax: number,
     seal: Seal | undefined,
   ): Promise<Uint8Array | undefined> {
@@ -196,7 +206,7 @@ class SegmentInspector {
       return undefined;
     }
     if (seal !== undefined) {
-      const expected = suffix === 'offsetIndex' ? seal.indexCrc : seal.timeIndexCrc;
+      const expected = sealedChecksums[suffix](seal);
       const actual = crc32c(bytes, 0, bytes.length);
       const reason = 'its checksum is not the one in the seal';
       if (actual !== expected) {

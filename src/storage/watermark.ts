@@ -72,7 +72,8 @@ const VERSION = 1;
 const FLAG_CLEAN = 1;
 const FLAG_EVER_COMPACTED = 2;
 const FLAG_POISONED = 4;
-const FLAGS_ALL = FLAG_CLEAN | FLAG_EVER_COMPACTED | FLAG_POISONED;
+const FLAG_HAS_PRODUCERS = 8;
+const FLAGS_ALL = FLAG_CLEAN | FLAG_EVER_COMPACTED | FLAG_POISONED | FLAG_HAS_PRODUCERS;
 
 assert(WATERMARK_BYTES === 128, 'a watermark slot is 128 bytes');
 
@@ -86,6 +87,8 @@ export interface Watermark {
   readonly isClean: boolean;
   readonly isEverCompacted: boolean;
   readonly isPoisoned: boolean;
+  /** Producers have written: who follows the log looks for transactions. */
+  readonly hasProducers: boolean;
   /** The segment and the position in it up to which everything is durable. */
   readonly segmentBase: number;
   readonly position: number;
@@ -106,7 +109,8 @@ export function encodeWatermark(watermark: Watermark, target: Uint8Array, start:
   const flags =
     (watermark.isClean ? FLAG_CLEAN : 0) |
     (watermark.isEverCompacted ? FLAG_EVER_COMPACTED : 0) |
-    (watermark.isPoisoned ? FLAG_POISONED : 0);
+    (watermark.isPoisoned ? FLAG_POISONED : 0) |
+    (watermark.hasProducers ? FLAG_HAS_PRODUCERS : 0);
   target.fill(0, start, start + WATERMARK_BYTES);
   writeUint32(target, start + MAGIC_POSITION, MAGIC);
   writeUint32(target, start + VERSION_POSITION, VERSION);
@@ -148,6 +152,7 @@ export function decodeSlot(bytes: Uint8Array, start: number): SlotContent {
     isClean: (flags & FLAG_CLEAN) !== 0,
     isEverCompacted: (flags & FLAG_EVER_COMPACTED) !== 0,
     isPoisoned: (flags & FLAG_POISONED) !== 0,
+    hasProducers: (flags & FLAG_HAS_PRODUCERS) !== 0,
     segmentBase: readInt64(bytes, start + SEGMENT_BASE_POSITION),
     position: readInt64(bytes, start + POSITION_POSITION),
     durableOffset: readInt64(bytes, start + DURABLE_OFFSET_POSITION),

@@ -133,10 +133,12 @@ export class WriterCore {
         fs.rename(step.from, step.to);
         return undefined;
       case 'unlink':
-        return this.#unlink(step.path);
+        return absentIsFine(() => fs.unlink(step.path));
       case 'makeDirectory':
         fs.makeDirectory(step.path);
         return undefined;
+      case 'removeDirectory':
+        return absentIsFine(() => fs.removeDirectory(step.path));
       case 'syncDirectory':
         fs.syncDirectory(step.path);
         return undefined;
@@ -282,13 +284,14 @@ export class WriterCore {
     this.#fileSystem.rename(temporary, path);
     return undefined;
   }
+}
 
-  #unlink(path: string): undefined {
-    try {
-      this.#fileSystem.unlink(path);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-    }
-    return undefined;
+/** Removes something; what is gone already need not be removed. */
+function absentIsFine(remove: () => void): undefined {
+  try {
+    remove();
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
+  return undefined;
 }

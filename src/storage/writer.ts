@@ -67,6 +67,8 @@ export type WriterStep =
   /** Removes a file; one that is absent is fine. */
   | { readonly kind: 'unlink'; readonly path: string }
   | { readonly kind: 'makeDirectory'; readonly path: string }
+  /** Removes an empty directory; one that is absent is fine. */
+  | { readonly kind: 'removeDirectory'; readonly path: string }
   | { readonly kind: 'syncDirectory'; readonly path: string };
 
 /** 0 when it went well, else a negative number: see {@link errnoOfStatus}. */

@@ -288,6 +288,17 @@ function directoriesContract(check: Check): void {
     assert.equal((await reading.facts(`${directory}/d/e/f`))?.kind, 'directory');
   });
 
+  check('removeDirectory takes empty directories only', async ({ reading, writing, directory }) => {
+    writing.makeDirectory(`${directory}/d`);
+    putFile(writing, `${directory}/d/a`, '');
+    assertErrno('ENOTEMPTY', () => writing.removeDirectory(`${directory}/d`));
+    assertErrno('ENOTDIR', () => writing.removeDirectory(`${directory}/d/a`));
+    writing.unlink(`${directory}/d/a`);
+    writing.removeDirectory(`${directory}/d`);
+    assert.deepEqual(await reading.list(directory), []);
+    assertErrno('ENOENT', () => writing.removeDirectory(`${directory}/d`));
+  });
+
   check('makeDirectory refuses a file in its way', ({ writing, directory }) => {
     putFile(writing, `${directory}/a`, '');
     assertErrno('EEXIST', () => writing.makeDirectory(`${directory}/a`));

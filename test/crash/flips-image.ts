@@ -113,6 +113,7 @@ export class FolderImage {
       if (!this.#files.delete(path.slice(PREFIX.length))) throw errno('ENOENT', path);
     },
     makeDirectory: () => undefined,
+    removeDirectory: () => undefined,
     syncDirectory: () => undefined,
   };
 

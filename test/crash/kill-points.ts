@@ -85,6 +85,7 @@ export function killingFileSystem(inner: BlockingFileSystem, point: KillPoint): 
     rename: (from, to) => around('rename', to, () => inner.rename(from, to)),
     unlink: (path) => around('unlink', path, () => inner.unlink(path)),
     makeDirectory: (path) => inner.makeDirectory(path),
+    removeDirectory: (path) => inner.removeDirectory(path),
     syncDirectory: (path) => around('syncDirectory', path, () => inner.syncDirectory(path)),
   };
 }

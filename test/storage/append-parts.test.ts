@@ -12,7 +12,7 @@ function waitersOf(...targets: readonly number[]) {
   for (const target of targets) {
     waiters.push({
       target,
-      result: { baseOffset: 0, lastOffset: target - 1 },
+      result: { baseOffset: 0, lastOffset: target - 1, isDuplicate: false },
       resolve: ({ lastOffset }) => ended.push(`+${lastOffset + 1}`),
       reject: ({ code }) => ended.push(`${code} ${target}`),
     });
@@ -50,9 +50,8 @@ test('waiters: many of them keep their order', () => {
 
 function waiting(bytes: number, ended: string[] = []) {
   return {
-    records: [],
     bytes,
-    admit: () => undefined,
+    place: () => 'placed' as const,
     reject: ({ code }: { code: string }) => ended.push(code),
   };
 }

@@ -66,3 +66,13 @@ test('decode: refuses everything that encode does not write', () => {
     assert.equal(Epochs.decode(Buffer.from(text)), 'invalid', JSON.stringify(text));
   }
 });
+
+test('epochs: an epoch ends where the next one starts, the newest at the end of the log', () => {
+  const epochs = new Epochs([
+    { epoch: 0, startOffset: 0 },
+    { epoch: 3, startOffset: 10 },
+  ]);
+  assert.equal(epochs.endOf(0, 25), 10);
+  assert.equal(epochs.endOf(3, 25), 25);
+  assert.equal(epochs.endOf(1, 25), undefined);
+});

@@ -108,6 +108,13 @@ test('holder: every kind of request arrives as it was sent', async (t) => {
     { kind: 'stats', fromOffset: limits.offsetMax },
     { kind: 'compact' },
     { kind: 'retain' },
+    { kind: 'listTopics', after: '' },
+    { kind: 'describeTopic', topic: 'a' },
+    { kind: 'createTopic', topic: 'a', options: { partitions: 3, protectedGroups: ['g'] } },
+    { kind: 'alterTopic', topic: 'a', options: {} },
+    { kind: 'growTopic', topic: 'a', partitions: 4 },
+    { kind: 'deleteTopic', topic: 'a' },
+    { kind: 'send', topic: 'a', records: [{ key: null, value: bytes, timestamp: 0, headers: [] }] },
     { kind: 'alter', options: { retentionMs: -1, cleanup: 'compact', strict: true } },
     {
       kind: 'append',
@@ -121,7 +128,7 @@ test('holder: every kind of request arrives as it was sent', async (t) => {
   assert.deepEqual(seen, requests);
   assert.deepEqual(replies.at(-1), {
     ok: true,
-    values: { count: 7, nested: [{ a: null }, true, 2 ** 40] },
+    values: { count: 14, nested: [{ a: null }, true, 2 ** 40] },
   });
   await client.request({ kind: 'append', records: [{}] });
   const empty = { key: null, value: null, timestamp: undefined, headers: [] };

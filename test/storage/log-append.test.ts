@@ -47,8 +47,9 @@ test('append: a record without a timestamp gets the time of the append', async (
 
 test('append: the result names the first and the last offset, and offsets are dense', async () => {
   const log = await new SimLog().open();
-  assert.deepEqual(await log.append(recordsOf(3)), { baseOffset: 0, lastOffset: 2 });
-  assert.deepEqual(await log.append(recordsOf(1)), { baseOffset: 3, lastOffset: 3 });
+  const isDuplicate = false;
+  assert.deepEqual(await log.append(recordsOf(3)), { baseOffset: 0, lastOffset: 2, isDuplicate });
+  assert.deepEqual(await log.append(recordsOf(1)), { baseOffset: 3, lastOffset: 3, isDuplicate });
   assert.deepEqual(await readOffsets(log), [0, 1, 2, 3]);
   assert.equal(log.endOffset, 4);
   assert.equal(log.durableOffset, 4);

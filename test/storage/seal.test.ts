@@ -21,6 +21,9 @@ const seal: Seal = {
   indexCrc: 1,
   timeIndexBytes: 120,
   timeIndexCrc: 0xffff_ffff,
+  hasProducers: true,
+  txnIndexBytes: 68,
+  txnIndexCrc: 0x12345678,
   epochs: [
     { epoch: 3, startOffset: 90 },
     { epoch: 4, startOffset: 200 },

@@ -20,6 +20,7 @@ const watermark: Watermark = {
   isClean: true,
   isEverCompacted: false,
   isPoisoned: false,
+  hasProducers: true,
   segmentBase: 1000,
   position: 4096,
   durableOffset: 1100,

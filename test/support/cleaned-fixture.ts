@@ -10,7 +10,7 @@ import type { SwapTask } from '../../src/storage/cleaner-task.js';
 import { Epochs } from '../../src/storage/epochs.js';
 import { emptyBatches } from '../../src/storage/repair-segment.js';
 import type { Seal } from '../../src/storage/seal.js';
-import { Segment } from '../../src/storage/segment.js';
+import { NO_PRODUCERS, Segment } from '../../src/storage/segment.js';
 import { cleanedName, sideFiles } from '../../src/storage/segment-files.js';
 import {
   encodeWatermark,
@@ -43,7 +43,7 @@ export function putCleaned(
   const segment = Segment.createActive(DIRECTORY, baseOffset, INDEX_EVERY_BATCH);
   segment.hasGaps = true;
   for (const batch of kept) segment.addBatch(batch, 0, batch.length);
-  const files = segment.toSealedFiles(LOG_ID, epochs, -1);
+  const files = segment.toSealedFiles(LOG_ID, epochs, -1, NO_PRODUCERS);
   const put = (suffix: Parameters<typeof cleanedName>[1], bytes: Uint8Array): void =>
     sim.disk.put(join(DIRECTORY, cleanedName(baseOffset, suffix)), bytes);
   put('log', Buffer.concat(kept));

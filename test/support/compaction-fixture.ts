@@ -27,7 +27,7 @@ import type {
 import { type CodecName, codecNamed } from '../../src/storage/compression.js';
 import { Epochs } from '../../src/storage/epochs.js';
 import type { RecordInput } from '../../src/storage/record.js';
-import { Segment } from '../../src/storage/segment.js';
+import { NO_PRODUCERS, Segment } from '../../src/storage/segment.js';
 import { segmentPath } from '../../src/storage/segment-files.js';
 import { TransactionTracker } from '../../src/storage/transactions.js';
 import { batchOf, type PlainRecord, readAll } from './batch-fixtures.js';
@@ -101,7 +101,7 @@ export class CleanableLog {
     const baseOffset = this.segments.at(-1)?.endOffset ?? 0;
     const segment = Segment.createActive(this.directory, baseOffset, 4096);
     for (const batch of this.#open) segment.addBatch(batch, 0, batch.length);
-    const files = segment.toSealedFiles(this.logId, this.epochs, -1);
+    const files = segment.toSealedFiles(this.logId, this.epochs, -1, NO_PRODUCERS);
     this.disk.put(segment.logPath, bytes);
     this.disk.put(segmentPath(this.directory, baseOffset, 'seal'), files.seal);
     this.disk.put(segmentPath(this.directory, baseOffset, 'offsetIndex'), files.offsetIndex);
@@ -223,7 +223,7 @@ export class CleanableLog {
 
   #log() {
     const { directory, logId } = this;
-    return { directory, logId, epochs: this.epochs.entries, aborted: this.#tracker.aborted };
+    return { directory, logId, epochs: this.epochs.entries, aborted: this.#tracker.aborted.all };
   }
 }
 

@@ -19,6 +19,17 @@ export function testSeed(): number {
   return seed;
 }
 
+/** How many runs a random test makes: what it takes as a rule, or `MILLRACE_RUNS=<number>`. */
+export function testRuns(usual: number): number {
+  const given = process.env['MILLRACE_RUNS'];
+  if (given === undefined) return usual;
+  const runs = Number(given);
+  if (!Number.isSafeInteger(runs) || runs < 1) {
+    throw new RangeError(`MILLRACE_RUNS is not a positive whole number: ${given}`);
+  }
+  return runs;
+}
+
 /** Runs a random test; its failure becomes the cause of an error that names the seed. */
 export async function withSeed(run: (prng: Prng, seed: number) => void | Promise<void>) {
   const seed = testSeed();

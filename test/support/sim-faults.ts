@@ -15,6 +15,7 @@ export type SimCallName =
   | 'rename'
   | 'unlink'
   | 'makeDirectory'
+  | 'removeDirectory'
   | 'syncDirectory';
 
 /** Calls without a number; a fault may name them. `read` and `size` are of the writing half. */

@@ -4,7 +4,8 @@
  *
  *     write    -> one `page` effect per 4,096-byte page, then one `size` effect if the file grew
  *     truncate -> one `size` effect, which also cuts
- *     create, unlink, rename, makeDirectory -> one `entries` effect (two across directories)
+ *     create, unlink, rename, makeDirectory, removeDirectory
+ *              -> one `entries` effect (two across directories)
  *
  * A page effect holds the whole page as it was after the write, because that is what a page cache
  * writes out. Pages are never changed in place, so states share them and a clone costs pointers.
@@ -234,6 +235,14 @@ export class SimState {
     this.file(path, 'unlink');
     const change = { directory: directory.id, name, node: undefined };
     this.#changeEntries(undefined, `unlink ${path}`, [change], nowMs);
+  }
+
+  removeDirectory(path: string, nowMs: number): void {
+    const { directory, name } = this.#parent(path, 'removeDirectory');
+    const removed = this.directory(path, 'removeDirectory');
+    if (removed.now.size > 0) throw createSimErrno('ENOTEMPTY', 'removeDirectory', path);
+    const change = { directory: directory.id, name, node: undefined };
+    this.#changeEntries(undefined, `remove ${path}`, [change], nowMs);
   }
 
   rename(from: string, to: string, nowMs: number): void {

@@ -51,6 +51,10 @@ export function createSimWriter(machine: SimMachine): BlockingFileSystem {
       run(machine, 'makeDirectory', path, {}, () =>
         machine.state.makeDirectories(path, machine.nowMs()),
       ),
+    removeDirectory: (path) =>
+      run(machine, 'removeDirectory', path, {}, () =>
+        machine.state.removeDirectory(path, machine.nowMs()),
+      ),
     syncDirectory: (path) =>
       run(machine, 'syncDirectory', path, {}, () =>
         machine.state.syncDirectory(machine.state.directory(path, 'syncDirectory')),
@@ -61,7 +65,7 @@ export function createSimWriter(machine: SimMachine): BlockingFileSystem {
 /** Runs a call that either acts or fails. */
 function run(
   machine: SimMachine,
-  name: 'truncate' | 'rename' | 'unlink' | 'makeDirectory' | 'syncDirectory',
+  name: 'truncate' | 'rename' | 'unlink' | 'makeDirectory' | 'removeDirectory' | 'syncDirectory',
   path: string,
   detail: { readonly bytes?: number },
   act: () => void,

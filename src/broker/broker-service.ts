@@ -1,0 +1,84 @@
+/**
+ * What the holder of a broker does for other processes that ask over its socket.
+ */
+
+import { createError } from '../base/errors.js';
+import {
+  type BrokerRequest,
+  type HolderReply,
+  type HolderRequest,
+  type HolderValue,
+  isBrokerRequest,
+  type RecordInput,
+} from '../storage/main.js';
+import type { SentRecords } from './producer-send.js';
+import type { TopicDescription, TopicSummary } from './topic-description.js';
+import { type TopicOptions, topicOptionsOf } from './topic-options.js';
+
+/** The part of a broker that others may use. */
+export interface HeldBroker {
+  listTopics(): readonly TopicSummary[];
+  describeTopic(name: string): Promise<TopicDescription>;
+  createTopic(name: string, options: TopicOptions): Promise<unknown>;
+  alterTopic(name: string, changes: TopicOptions): Promise<void>;
+  growTopic(name: string, partitions: number): Promise<void>;
+  deleteTopic(name: string): Promise<void>;
+  send(topic: string, records: readonly RecordInput[]): Promise<SentRecords>;
+}
+
+/** Topics in one reply: with some fifty values each, far from what a frame may hold. */
+const PAGE_TOPICS = 1_000;
+
+/** Answers one request; errors are turned into error replies by the server. */
+export async function serveBroker(
+  broker: HeldBroker,
+  request: HolderRequest,
+): Promise<HolderReply> {
+  if (isBrokerRequest(request)) return { ok: true, values: await answer(broker, request) };
+  throw createError('NOT_A_LOG', { request: request.kind, actual: 'a broker' });
+}
+
+async function answer(
+  broker: HeldBroker,
+  request: BrokerRequest,
+): Promise<Readonly<Record<string, HolderValue>>> {
+  switch (request.kind) {
+    case 'listTopics':
+      return topicsPage(broker.listTopics(), request.after);
+    case 'describeTopic': {
+      const { partitions, ...summary } = await broker.describeTopic(request.topic);
+      const rows = partitions.map(({ startOffset, endOffset }) => [startOffset, endOffset]);
+      return { ...summaryValues(summary), partitions: rows };
+    }
+    case 'createTopic':
+      await broker.createTopic(request.topic, topicOptionsOf(request.options));
+      return {};
+    case 'alterTopic':
+      await broker.alterTopic(request.topic, topicOptionsOf(request.options));
+      return {};
+    case 'growTopic':
+      await broker.growTopic(request.topic, request.partitions);
+      return {};
+    case 'deleteTopic':
+      await broker.deleteTopic(request.topic);
+      return {};
+    case 'send': {
+      const { count } = await broker.send(request.topic, request.records);
+      return { count };
+    }
+  }
+}
+
+function topicsPage(
+  topics: readonly TopicSummary[],
+  after: string,
+): Readonly<Record<string, HolderValue>> {
+  const rest = topics.filter(({ name }) => name > after);
+  const page = rest.slice(0, PAGE_TOPICS).map(summaryValues);
+  return { topics: page, hasMore: rest.length > PAGE_TOPICS };
+}
+
+function summaryValues(summary: TopicSummary): Readonly<Record<string, HolderValue>> {
+  const { name, topicId, partitionCount, createdMs, options } = summary;
+  return { name, topicId, partitionCount, createdMs, options: { ...options } };
+}

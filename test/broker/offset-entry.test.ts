@@ -1,0 +1,63 @@
+/**
+ * Entries of the offsets log: any group id, and values that somebody else wrote.
+ */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type ErrorCode, MillraceError } from '../../src/base/errors.js';
+import {
+  groupEntry,
+  noOffsetEntry,
+  offsetEntry,
+  readEntry,
+} from '../../src/broker/offset-entry.js';
+import type { StateEntry } from '../../src/broker/state-log.js';
+import { testRuns, testSeed } from '../support/seed.js';
+
+test('offset entries: keys take any group id, and are told apart', () => {
+  const groups = fc.string({ minLength: 1, maxLength: 20, unit: 'binary' });
+  const place = fc.record(
+    { topic: fc.stringMatching(/^[a-zA-Z0-9._-]{1,20}$/), partition: fc.nat(9_999) },
+    { noNullPrototype: true },
+  );
+  fc.assert(
+    fc.property(groups, place, (group, at) => {
+      const committed = { ...at, offset: 5, epoch: 1, metadata: 'm', committedAtMs: 9 };
+      assert.deepEqual(readEntry(offsetEntry(group, committed)), {
+        kind: 'offset',
+        group,
+        committed,
+      });
+      assert.deepEqual(readEntry(noOffsetEntry(group, at)), { kind: 'no-offset', group, at });
+      const facts = { protocolType: 'consumer', generation: 3, emptySinceMs: null };
+      assert.deepEqual(readEntry(groupEntry(group, facts)), { kind: 'group', group, facts });
+      assert.deepEqual(readEntry(groupEntry(group, null)), { kind: 'no-group', group });
+    }),
+    { seed: testSeed(), numRuns: testRuns(300) },
+  );
+});
+
+test('offset entries: whatever else is there is refused', () => {
+  const key = 'offset/t/0/g';
+  const cases: [StateEntry, ErrorCode][] = [
+    [{ key: 'other', value: null }, 'LOG_CORRUPT'],
+    [{ key: 'offset/t/x/g', value: null }, 'LOG_CORRUPT'],
+    [{ key: 'offset/t/0/', value: null }, 'LOG_CORRUPT'],
+    [{ key, value: [] }, 'LOG_CORRUPT'],
+    [{ key, value: [2, 5, 1, '', 0] }, 'FORMAT_UNSUPPORTED'],
+    [{ key, value: [1, -5, 1, '', 0] }, 'LOG_CORRUPT'],
+    [{ key, value: [1, 5, -2, '', 0] }, 'LOG_CORRUPT'],
+    [{ key, value: [1, 5, 1, 7, 0] }, 'LOG_CORRUPT'],
+    [{ key, value: [1, 5, 1, '', 'now'] }, 'LOG_CORRUPT'],
+    [{ key: 'group/g', value: [1, 'consumer', 1.5, null] }, 'LOG_CORRUPT'],
+    [{ key: 'group/g', value: [1, 'consumer', 1, 'then'] }, 'LOG_CORRUPT'],
+  ];
+  for (const [entry, code] of cases) {
+    assert.throws(
+      () => readEntry(entry),
+      (error) => error instanceof MillraceError && error.code === code,
+      JSON.stringify(entry),
+    );
+  }
+});
