@@ -13,7 +13,13 @@ import { hasCode } from '../../src/base/errors.js';
 import { Prng } from '../../src/base/prng.js';
 import { Log } from '../../src/storage/log.js';
 import type { RecordInput } from '../../src/storage/record.js';
-import { type FlatVerdict, judgeFlat, type Sample, takeSample } from './soak-samples.js';
+import {
+  DescriptorWatch,
+  type FlatVerdict,
+  judgeFlat,
+  type Sample,
+  takeSample,
+} from './soak-samples.js';
 
 export interface CompactingSoakOptions {
   readonly directory: string;
@@ -60,8 +66,9 @@ export async function runCompactingSoak(
   const writer = new KeyWriter(log, options);
   const followers = LAGS.map((lag) => new KeyFollower(log, options.keys, lag, writer));
   const samples: Sample[] = [];
+  const descriptors = new DescriptorWatch();
   const sample = (): void => {
-    const taken = takeSample(writer.seconds, writer.progress, directory);
+    const taken = takeSample(writer.seconds, writer.progress, directory, descriptors.take());
     samples.push(taken);
     options.onSample?.(taken);
   };
@@ -95,6 +102,7 @@ export async function runCompactingSoak(
     };
   } finally {
     clearInterval(timer);
+    descriptors.stop();
     unsubscribe('millrace:log:clean', countPass);
     await log.close();
   }

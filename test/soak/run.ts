@@ -20,7 +20,7 @@ const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 const SAMPLE_MS = 1000;
 const SLOW_LAG = 100;
-const SLOW_SHARE = 0.1;
+const SLOW_SHARE = 0.4;
 /** Of the log that is compacted. */
 const KEYS = 100_000;
 /** Less than compaction alone leaves at its peaks: both give space back. */

@@ -29,7 +29,46 @@ export interface FlatVerdict {
   readonly diskBytesMax: number;
 }
 
-export function takeSample(seconds: number, progress: number, directory: string): Sample {
+const LOOK_MS = 25;
+
+/**
+ * Counts descriptors many times between two samples and gives the least: a file that is open for a
+ * moment, such as the next segment while one is rolled, is not one that stays open.
+ */
+export class DescriptorWatch {
+  readonly #timer: NodeJS.Timeout;
+  #least = countDescriptors();
+
+  constructor() {
+    this.#timer = setInterval(() => {
+      this.#least = Math.min(this.#least, countDescriptors());
+    }, LOOK_MS);
+    this.#timer.unref();
+  }
+
+  /** The least since the last time it was asked for. */
+  take(): number {
+    const now = countDescriptors();
+    const least = Math.min(this.#least, now);
+    this.#least = now;
+    return least;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+function countDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
+
+export function takeSample(
+  seconds: number,
+  progress: number,
+  directory: string,
+  descriptors: number,
+): Sample {
   const { rss, external, heapUsed } = process.memoryUsage();
   return {
     seconds,
@@ -37,7 +76,7 @@ export function takeSample(seconds: number, progress: number, directory: string)
     rssBytes: rss,
     externalBytes: external,
     heapBytes: heapUsed,
-    descriptors: readdirSync('/proc/self/fd').length,
+    descriptors,
     diskBytes: folderBytes(directory),
   };
 }

@@ -11,7 +11,13 @@ import { hasCode } from '../../src/base/errors.js';
 import { Prng } from '../../src/base/prng.js';
 import { Log } from '../../src/storage/log.js';
 import type { RecordInput } from '../../src/storage/record.js';
-import { type FlatVerdict, judgeFlat, type Sample, takeSample } from './soak-samples.js';
+import {
+  DescriptorWatch,
+  type FlatVerdict,
+  judgeFlat,
+  type Sample,
+  takeSample,
+} from './soak-samples.js';
 
 const MIB = 1024 * 1024;
 
@@ -49,10 +55,11 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const log = await Log.open(directory, { segmentBytes });
   const run = new SoakRun(log, options);
   const samples: Sample[] = [];
+  const descriptors = new DescriptorWatch();
   const startedMs = performance.now();
   const seconds = (): number => (performance.now() - startedMs) / 1000;
   const sample = (): void => {
-    const taken = takeSample(seconds(), run.progress, directory);
+    const taken = takeSample(seconds(), run.progress, directory, descriptors.take());
     samples.push(taken);
     options.onSample?.(taken);
   };
@@ -66,6 +73,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     await following;
   } finally {
     clearInterval(timer);
+    descriptors.stop();
     await log.close();
   }
   const { writtenBytes, readRecords, jumps } = run;
