@@ -132,7 +132,7 @@ async function loadOurs(context: LoadContext, identity: LogIdentity): Promise<Lo
   const lastBase = last.baseOffset;
   const loaded = await loadActive(context, identity, last);
   const { startOffset } = loaded;
-  const kept = listed.filter((_, at) => (listed[at + 1]?.baseOffset ?? Infinity) > startOffset);
+  const kept = keptOf(listed, startOffset);
   const sealed = kept.slice(0, -1).map((names) => {
     const segment = Segment.listed(folder.directory, names);
     segment.hasGaps = loaded.isEverCompacted;
@@ -196,7 +196,8 @@ async function loadActive(
   const files = {
     context: segmentContext(context, undefined),
     directory: folder.directory,
-    segments: folder.segments,
+    // Of a deletion that was cut short, any of the files may be left: none of them counts.
+    segments: keptOf(folder.segments, common.startOffset),
   };
   if (mark?.isClean === true && mark.segmentBase === baseOffset) {
     const active = await loadCleanActive(ownContext, folder, last, mark.position);
@@ -238,6 +239,14 @@ async function loadActive(
     activeBytes: totals.bytes,
     rewriteFrom: Math.min(markPosition(context, baseOffset), totals.bytes),
   };
+}
+
+/** Those that do not lie wholly below the log start. */
+function keptOf<Listed extends { readonly baseOffset: number }>(
+  listed: readonly Listed[],
+  startOffset: number,
+): readonly Listed[] {
+  return listed.filter((_, at) => (listed[at + 1]?.baseOffset ?? Infinity) > startOffset);
 }
 
 /** The watermark's position in a segment: 0 when it lies in an earlier one. */
