@@ -7,7 +7,7 @@ import { Log, type SegmentStats } from '../../src/main.js';
 import { acquireHolderLock } from '../../src/storage/holder-lock.js';
 import { statsPage } from '../../src/storage/holder-stats.js';
 import { statsOf } from '../support/stats-fixture.js';
-import { tempDir } from '../support/temp-dir.js';
+import { closeBeforeRemoval, tempDir } from '../support/temp-dir.js';
 import { run as command, ended } from './command-process.js';
 
 const programPath = fileURLToPath(new URL('./maintenance-program.js', import.meta.url));
@@ -125,7 +125,7 @@ test('maintenance: the command compacts, retains and counts a log that nobody ho
 test('maintenance: the command has a log that is open do it', async (t) => {
   const directory = join(tempDir(t), 'log');
   const log = await Log.open(directory, { cleanup: 'compact,delete', retentionRecords: 1 });
-  t.after(() => log.close());
+  closeBeforeRemoval(t, () => log.close());
   await log.append([update('old'), update('new')]);
   const compacted = await command('', 'compact', directory);
   assert.match(compacted.stdout, /^compacted \d+ bytes to \d+, 2 records to 1\n$/);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Broker } from '../../src/main.js';
-import { tempDir } from '../support/temp-dir.js';
+import { closeBeforeRemoval, tempDir } from '../support/temp-dir.js';
 import { run } from './command-process.js';
 
 async function ok(input: string, ...given: readonly string[]): Promise<string> {
@@ -47,7 +47,7 @@ test('command: topics are looked after when nobody holds the broker', async (t) 
 test('command: topics are looked after by the process that holds the broker', async (t) => {
   const folder = join(tempDir(t), 'broker');
   const broker = await Broker.open(folder);
-  t.after(() => broker.close());
+  closeBeforeRemoval(t, () => broker.close());
   await tryAll(folder);
 });
 
@@ -68,7 +68,7 @@ test('command: what cannot be meant is a usage error, and makes nothing', async 
 test('command: a log and a broker tell each other apart', async (t) => {
   const folder = join(tempDir(t), 'broker');
   const broker = await Broker.open(folder);
-  t.after(() => broker.close());
+  closeBeforeRemoval(t, () => broker.close());
   const stats = await run('', 'stats', folder, '--json');
   assert.equal(JSON.parse(stats.stderr).error.code, 'NOT_A_LOG');
 });

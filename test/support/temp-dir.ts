@@ -10,9 +10,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
+const closers = new WeakMap<TestContext, (() => Promise<void>)[]>();
+
 /** Makes an empty directory and returns its absolute path. */
 export function tempDir(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'millrace-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  t.after(async () => {
+    for (const close of closers.get(t)?.splice(0) ?? []) await close();
+    rmSync(directory, { recursive: true, force: true });
+  });
   return directory;
+}
+
+/**
+ * Closes what lies in the test's directory when the test ends, before the directory is removed:
+ * hooks of a test run in the order in which they were registered, and it may still make files.
+ */
+export function closeBeforeRemoval(t: TestContext, close: () => Promise<void>): void {
+  const known = closers.get(t);
+  if (known === undefined) closers.set(t, [close]);
+  else known.push(close);
 }
