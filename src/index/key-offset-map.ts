@@ -70,6 +70,7 @@ export class KeyOffsetMap {
   readonly #ends = new Int32Array(LOOKUP_KEYS_MAX);
   readonly #hashes = new Int32Array(LOOKUP_KEYS_MAX);
   readonly #entries = new Int32Array(LOOKUP_KEYS_MAX);
+  #superseded = -1;
   /** Of everything that was touched, so that touching it is not optimised away. */
   #touched = 0;
   #view: DataView = new DataView(NO_BYTES.buffer);
@@ -108,9 +109,9 @@ export class KeyOffsetMap {
     return this.#count;
   }
 
-  /** Memory that is taken, out of the whole. */
-  get usedBytes(): number {
-    return (this.#tableEnd + this.#wordsEnd - this.#top) * WORD_BYTES;
+  /** Of the two offsets of a key that the last put met, the smaller one; -1 when the key was new. */
+  get superseded(): number {
+    return this.#superseded;
   }
 
   /** Forgets all keys. */
@@ -125,24 +126,6 @@ export class KeyOffsetMap {
     this.#words[HEAD_COUNT] = 0;
     this.#words[HEAD_TOP] = this.#top;
     this.#setCountMax();
-  }
-
-  /**
-   * Notes that the key `bytes[start, end)` was seen at `offset`; the largest one stays. Answers
-   * false when the key is new and does not fit any more: the map is as it was, and full.
-   */
-  put(bytes: Uint8Array, start: number, end: number, offset: number): boolean {
-    assert(offset >= 0 && offset <= limits.offsetMax, 'the offset is an offset');
-    if (bytes !== this.#source) this.#view = this.#viewOf(bytes);
-    assert(start >= 0 && start <= end && end <= bytes.length, 'the key lies within the bytes');
-    return this.#put(this.#hash(start, end), start, end, offset);
-  }
-
-  /** The largest offset seen for the key `bytes[start, end)`, or -1. */
-  get(bytes: Uint8Array, start: number, end: number): number {
-    if (bytes !== this.#source) this.#view = this.#viewOf(bytes);
-    assert(start >= 0 && start <= end && end <= bytes.length, 'the key lies within the bytes');
-    return this.#get(this.#hash(start, end), start, end);
   }
 
   /**
@@ -180,7 +163,10 @@ export class KeyOffsetMap {
     this.#touched ^= touched;
   }
 
-  /** What {@link put} does, for a key of the block. */
+  /**
+   * Notes that the key of the block was seen at `offset`; the largest one stays. Answers false when
+   * the key is new and does not fit any more: the map is as it was, and full.
+   */
   putAt(key: number, offset: number): boolean {
     assert(offset >= 0 && offset <= limits.offsetMax, 'the offset is an offset');
     const start = this.#starts[key] as number;
@@ -189,12 +175,15 @@ export class KeyOffsetMap {
     return this.#put(this.#hashes[key] as number, start, end, offset);
   }
 
-  /** What {@link get} does, for a key of the block. */
+  /** The largest offset seen for the key of the block, or -1. */
   getAt(key: number): number {
     const start = this.#starts[key] as number;
     const end = this.#ends[key] as number;
     assert(end >= start, 'the key is there');
-    return this.#get(this.#hashes[key] as number, start, end);
+    const words = this.#words;
+    const entry = words[this.#find(this.#hashes[key] as number, start, end) + 1] as number;
+    if (entry === 0) return -1;
+    return (words[entry + 1] as number) * TWO_TO_32 + ((words[entry] as number) >>> 0);
   }
 
   #put(hash: number, start: number, end: number, offset: number): boolean {
@@ -203,9 +192,11 @@ export class KeyOffsetMap {
     let entry = words[slot + 1] as number;
     if (entry !== 0) {
       const known = (words[entry + 1] as number) * TWO_TO_32 + ((words[entry] as number) >>> 0);
+      this.#superseded = offset > known ? known : offset;
       if (offset > known) writeOffset(words, entry, offset);
       return true;
     }
+    this.#superseded = -1;
     if (this.#count >= this.#countMax) {
       if (!this.#makeRoom()) return false;
       slot = this.#find(hash, start, end);
@@ -222,13 +213,6 @@ export class KeyOffsetMap {
     words[HEAD_COUNT] = this.#count;
     words[HEAD_TOP] = entry;
     return true;
-  }
-
-  #get(hash: number, start: number, end: number): number {
-    const words = this.#words;
-    const entry = words[this.#find(hash, start, end) + 1] as number;
-    if (entry === 0) return -1;
-    return (words[entry + 1] as number) * TWO_TO_32 + ((words[entry] as number) >>> 0);
   }
 
   get #tableEnd(): number {
@@ -318,22 +302,46 @@ export class KeyOffsetMap {
       this.#countMax = Math.floor(this.#slots * FULL_LOAD);
       return this.#count < this.#countMax;
     }
-    this.#slots = slots;
+    const oldWords = this.#slots * SLOT_WORDS;
     const words = this.#words;
-    words.fill(0, HEAD_WORDS, tableEnd);
+    // Where there is room for the old table too, its hashes need not be made again.
+    const hasCopy = tableEnd + oldWords <= this.#top;
+    if (hasCopy) words.copyWithin(tableEnd, HEAD_WORDS, HEAD_WORDS + oldWords);
+    this.#slots = slots;
     words[HEAD_SLOTS] = slots;
-    const mask = slots - 1;
-    let entry = this.#top;
-    while (entry < this.#wordsEnd) {
-      const hash = this.#hashEntry(entry);
-      let slot = hash & mask;
-      while (words[HEAD_WORDS + slot * SLOT_WORDS + 1] !== 0) slot = (slot + 1) & mask;
-      words[HEAD_WORDS + slot * SLOT_WORDS] = hash;
-      words[HEAD_WORDS + slot * SLOT_WORDS + 1] = entry;
-      entry += entryWords(words[entry + 2] as number);
-    }
+    words.fill(0, HEAD_WORDS, tableEnd);
+    if (hasCopy) this.#placeCopied(tableEnd, tableEnd + oldWords);
+    else this.#placeAll();
     this.#setCountMax();
     return true;
+  }
+
+  /** Fills the table from a copy of the old one, in its order: both are walked from end to end. */
+  #placeCopied(start: number, end: number): void {
+    const words = this.#words;
+    for (let at = start; at < end; at += SLOT_WORDS) {
+      const entry = words[at + 1] as number;
+      if (entry !== 0) this.#place(words[at] as number, entry);
+    }
+  }
+
+  /** Fills the table from the entries alone. */
+  #placeAll(): void {
+    const words = this.#words;
+    let entry = this.#top;
+    while (entry < this.#wordsEnd) {
+      this.#place(this.#hashEntry(entry), entry);
+      entry += entryWords(words[entry + 2] as number);
+    }
+  }
+
+  #place(hash: number, entry: number): void {
+    const words = this.#words;
+    const mask = this.#slots - 1;
+    let slot = hash & mask;
+    while (words[HEAD_WORDS + slot * SLOT_WORDS + 1] !== 0) slot = (slot + 1) & mask;
+    words[HEAD_WORDS + slot * SLOT_WORDS] = hash;
+    words[HEAD_WORDS + slot * SLOT_WORDS + 1] = entry;
   }
 
   #setCountMax(): void {

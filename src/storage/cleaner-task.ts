@@ -38,6 +38,8 @@ export interface MapTask extends CleanerLog {
   /** The memory of the map, empty; see `src/index/key-offset-map.ts`. */
   readonly map: SharedArrayBuffer;
   readonly hashSeed: number;
+  /** Takes the offsets in the dirty range that a later one of their key follows, as far as it goes. */
+  readonly superseded: SharedArrayBuffer;
 }
 
 export interface MapResult {
@@ -70,6 +72,10 @@ export interface GroupTask extends CleanerLog {
   readonly mappedEnd: number;
   readonly map: SharedArrayBuffer;
   readonly hashSeed: number;
+  /** Where the mapped range begins. */
+  readonly firstDirtyOffset: number;
+  /** As the map left it. */
+  readonly superseded: SharedArrayBuffer;
   readonly producers: readonly bigint[];
   /** As in the result of the map; without it, emptied batches of these producers are kept. */
   readonly producerOffsets?: readonly number[] | undefined;

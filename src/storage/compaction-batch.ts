@@ -16,6 +16,7 @@ import { writeInt16, writeInt32, writeInt64 } from '../base/bytes.js';
 import { createError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import type { KeyOffsetMap } from '../index/key-offset-map.js';
+import type { OffsetSet } from '../index/offset-set.js';
 import { type BatchBody, openBody } from './batch-body.js';
 import { RecordWalker } from './batch-cursor.js';
 import {
@@ -49,6 +50,7 @@ import { codecOf } from './compression.js';
 
 export interface CleaningRules {
   readonly map: KeyOffsetMap;
+  readonly superseded: OffsetSet;
   readonly mappedEnd: number;
   readonly nowMs: number;
   readonly tombstoneRetentionMs: number;
@@ -136,7 +138,7 @@ export class BatchCleaner {
 
   /** Walks the records and moves those that stay to the front of the body. */
   #select(memory: BatchMemory, start: number, body: BatchBody, horizon: HorizonState): void {
-    const { map, mappedEnd } = this.#rules;
+    const { map, superseded, mappedEnd } = this.#rules;
     const { bytes } = body;
     const walker = new RecordWalker(memory, start, body, 0);
     let kept = 0;
@@ -149,13 +151,16 @@ export class BatchCleaner {
     const block = this.#block;
     const { offsets, timestamps, keyStarts, keyEnds, valueEnds, recordEnds } = block;
     while (block.fill(walker)) {
-      map.look(bytes, keyStarts, keyEnds, block.count);
+      // Offsets rise: when the first and the last are covered, so are all.
+      const last = offsets[block.count - 1] as number;
+      const isCovered = superseded.covers(offsets[0] as number) && superseded.covers(last);
+      if (!isCovered) map.look(bytes, keyStarts, keyEnds, block.count);
       for (let record = 0; record < block.count; record += 1) {
         const offset = offsets[record] as number;
         const hasKey = (keyEnds[record] as number) >= 0;
         const isTombstone = (valueEnds[record] as number) < 0;
-        const latest = hasKey ? map.getAt(record) : -1;
-        const verdict = recordVerdict(offset, mappedEnd, hasKey, latest, isTombstone, horizon);
+        const hasLater = isCovered ? superseded.has(offset) : hasKey && map.getAt(record) > offset;
+        const verdict = recordVerdict(offset, mappedEnd, hasKey, hasLater, isTombstone, horizon);
         const recordEnd = recordEnds[record] as number;
         if (verdict === 'keep' || verdict === 'keep-tombstone') {
           kept += 1;

@@ -9,6 +9,7 @@
 import type { BlockingFileSystem } from '../base/file-system.js';
 import { limits } from '../base/limits.js';
 import { KeyOffsetMap } from '../index/key-offset-map.js';
+import { OffsetSet } from '../index/offset-set.js';
 import { openBody } from './batch-body.js';
 import { readControlKey } from './batch-control.js';
 import { RecordWalker } from './batch-cursor.js';
@@ -77,7 +78,8 @@ class GroupCleaning {
     this.#task = task;
     this.#source = source;
     this.#output = output;
-    this.#cleaner = new BatchCleaner({ map, mappedEnd, nowMs, tombstoneRetentionMs });
+    const superseded = new OffsetSet(task.superseded, task.firstDirtyOffset);
+    this.#cleaner = new BatchCleaner({ map, superseded, mappedEnd, nowMs, tombstoneRetentionMs });
     this.#aborted = new AbortedTransactions(task.aborted);
     const from = task.segments[0]?.baseOffset ?? 0;
     const to = task.segments.at(-1)?.endOffset ?? 0;

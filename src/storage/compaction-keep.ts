@@ -19,21 +19,18 @@ export type RecordVerdict =
 /** Where a batch's delete horizon lies; it has passed when the clock is beyond it. */
 export type HorizonState = 'none' | 'ahead' | 'passed';
 
-/**
- * `latest` is the largest offset that the map has for the record's key, -1 when it has none or when
- * there is no key.
- */
+/** `hasLater`: a record of its key follows in the mapped range. */
 export function recordVerdict(
   offset: number,
   mappedEnd: number,
   hasKey: boolean,
-  latest: number,
+  hasLater: boolean,
   isTombstone: boolean,
   horizon: HorizonState,
 ): RecordVerdict {
   if (offset >= mappedEnd) return 'keep';
   if (!hasKey) return 'keyless';
-  if (latest > offset) return 'superseded';
+  if (hasLater) return 'superseded';
   if (!isTombstone) return 'keep';
   return horizon === 'passed' ? 'expired' : 'keep-tombstone';
 }

@@ -10,6 +10,7 @@
 import { createError } from '../base/errors.js';
 import type { BlockingFileSystem } from '../base/file-system.js';
 import { KeyOffsetMap } from '../index/key-offset-map.js';
+import { OffsetSet } from '../index/offset-set.js';
 import { openBody } from './batch-body.js';
 import { RecordWalker } from './batch-cursor.js';
 import {
@@ -64,6 +65,7 @@ export function runMap(
 class MapFilling {
   readonly #task: MapTask;
   readonly #map: KeyOffsetMap;
+  readonly #superseded: OffsetSet;
   readonly #aborted: AbortedTransactions;
   /** The base offset of the last batch of each producer. */
   readonly #producers = new Map<bigint, number>();
@@ -74,6 +76,8 @@ class MapFilling {
     this.#task = task;
     this.#map = new KeyOffsetMap(task.map, task.hashSeed);
     this.#map.clear();
+    this.#superseded = new OffsetSet(task.superseded, task.firstDirtyOffset);
+    this.#superseded.clear();
     this.#aborted = new AbortedTransactions(task.aborted);
   }
 
@@ -89,14 +93,16 @@ class MapFilling {
     const walker = new RecordWalker(memory, start, body, firstDirtyOffset);
     const block = this.#block;
     const map = this.#map;
+    const superseded = this.#superseded;
     while (block.fill(walker)) {
       const { count, offsets, keyStarts, keyEnds } = block;
       map.look(body.bytes, keyStarts, keyEnds, count);
       for (let record = 0; record < count; record += 1) {
         const offset = offsets[record] ?? 0;
         if (offset >= upperOffset) return ALL;
-        if ((keyEnds[record] ?? -1) >= 0 && !map.putAt(record, offset)) {
-          return this.#fullAt(memory.file, record);
+        if ((keyEnds[record] ?? -1) >= 0) {
+          if (!map.putAt(record, offset)) return this.#fullAt(memory.file, record);
+          if (map.superseded >= 0) superseded.add(map.superseded);
         }
         this.#records += 1;
       }

@@ -15,6 +15,7 @@ import { limitOf } from '../base/options.js';
 import { randomSeed } from '../base/prng.js';
 import { TrustedClock } from '../base/trusted-clock.js';
 import { KeyOffsetMap } from '../index/key-offset-map.js';
+import { OffsetSet } from '../index/offset-set.js';
 import type {
   CleanerLog,
   CleanerRunOptions,
@@ -22,6 +23,7 @@ import type {
   GroupResult,
   GroupTask,
   MapResult,
+  MapTask,
   TransactionCarry,
 } from './cleaner-task.js';
 import type { PassReport, PassUrgency } from './cleaning-loop.js';
@@ -33,7 +35,7 @@ import {
 import { planGroups } from './compaction-plan.js';
 import { isSyncFailure } from './compaction-swap.js';
 import type { LogCleaner } from './log-cleaner.js';
-import { isCompacting } from './log-config.js';
+import { isCompacting, type LogConfig } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
 import type { LogReserve, ReserveLoan } from './log-reserve.js';
 import type { LogSource } from './log-source.js';
@@ -83,14 +85,16 @@ interface PassRun extends CleanerRunOptions {
   readonly loan: ReserveLoan;
 }
 
+/** The memory of one pass for keys, and how it is read. */
+type KeyMemory = Pick<MapTask, 'map' | 'superseded' | 'hashSeed' | 'firstDirtyOffset'>;
+
 /** What a group knows of those before it. */
 type GroupStart = Pick<GroupTask, 'carry' | 'followsUnreadable'>;
 
 /** What the groups of one pass share. */
 interface Pass {
   readonly log: CleanerLog;
-  readonly map: SharedArrayBuffer;
-  readonly hashSeed: number;
+  readonly memory: KeyMemory;
   readonly mapped: Pick<MapResult, 'mappedEnd' | 'producers' | 'producerOffsets'>;
   readonly nowMs: number;
   readonly run: PassRun;
@@ -224,21 +228,18 @@ export class LogCompaction {
     const { directory, logId, epochs, producers } = core;
     const { aborted } = producers.transactions;
     const log = { directory, logId, epochs: epochs.entries, aborted: aborted.all.slice() };
-    // At least one key fits, so every pass gets on.
-    const bytesMin = KeyOffsetMap.bytesMin(core.config.batchBytesMax);
-    const map = new SharedArrayBuffer(Math.max(core.config.cleanerMapBytes, bytesMin));
-    const hashSeed = randomSeed() | 0;
     const dirty = sealed.filter(({ endOffset }) => endOffset > firstDirtyOffset);
+    const memory = keyMemory(core.config, dirty, { firstDirtyOffset, upperOffset });
     const nowMs = this.#nowMs();
     if (dirty.length === 0) {
       const mapped = { mappedEnd: upperOffset, producers: [], producerOffsets: [] };
-      return { log, map, hashSeed, mapped, nowMs, run };
+      return { log, memory, mapped, nowMs, run };
     }
     const mapped = await cleaner.run(
-      { kind: 'map', ...log, segments: dirty, firstDirtyOffset, upperOffset, map, hashSeed },
+      { kind: 'map', ...log, ...memory, segments: dirty, upperOffset },
       run,
     );
-    return { log, map, hashSeed, mapped, nowMs, run };
+    return { log, memory, mapped, nowMs, run };
   }
 
   async #group(
@@ -248,7 +249,7 @@ export class LogCompaction {
     before: GroupStart,
   ): Promise<GroupResult | 'outdated'> {
     const { core, cleaner, mutex, source } = this.#parts;
-    const { log, map, hashSeed, mapped, nowMs, run } = pass;
+    const { log, memory, mapped, nowMs, run } = pass;
     const old = group.map(({ baseOffset }) => core.segments.floor(baseOffset));
     if (!isInList(core, old, group)) return 'outdated';
     const result = await cleaner.run(
@@ -261,8 +262,7 @@ export class LogCompaction {
         ...before,
         segments: group,
         runningMaxTimestamp: runningMaxBefore(core, sealed, group),
-        map,
-        hashSeed,
+        ...memory,
         nowMs,
         tombstoneRetentionMs: core.config.tombstoneRetentionMs,
         producerExpiryMs: PRODUCER_EXPIRY_MS,
@@ -320,6 +320,31 @@ export class LogCompaction {
     // Both may be 0, and the clock doubts a jump for as long as the longer of them allows.
     return this.#clock.nowMs(Math.max(1, tombstoneRetentionMs, minCompactionLagMs));
   }
+}
+
+/** What a record may put on a key in the map: the key, its entry and its slots, beside short values. */
+const MAP_GROWTH = 4;
+
+/**
+ * Memory for the keys of the dirty segments, within what the log allows: no more than they need.
+ * At least one key fits, so every pass gets on; one that does not fit goes on in the next.
+ */
+function keyMemory(
+  { cleanerMapBytes, batchBytesMax }: LogConfig,
+  dirty: readonly KnownSegment[],
+  { firstDirtyOffset, upperOffset }: { firstDirtyOffset: number; upperOffset: number },
+): KeyMemory {
+  const oneKey = KeyOffsetMap.bytesMin(dirty.length === 0 ? 0 : batchBytesMax);
+  const dirtyBytes = dirty.reduce((sum, { logBytes }) => sum + logBytes, 0);
+  const range = OffsetSet.bytesOf(firstDirtyOffset, Math.max(upperOffset, firstDirtyOffset));
+  const setBytes = dirty.length === 0 ? 0 : Math.min(range, Math.floor(cleanerMapBytes / 8));
+  const mapBytes = Math.min(cleanerMapBytes - setBytes, MAP_GROWTH * dirtyBytes + oneKey);
+  return {
+    firstDirtyOffset,
+    map: new SharedArrayBuffer(Math.max(mapBytes, oneKey)),
+    superseded: new SharedArrayBuffer(setBytes),
+    hashSeed: randomSeed() | 0,
+  };
 }
 
 /** Whether the first segments of `facts` have been deleted since. */

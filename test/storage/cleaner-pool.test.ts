@@ -46,6 +46,7 @@ function deed(directory: string): Deed {
     firstDirtyOffset: 5,
     upperOffset: Number.MAX_SAFE_INTEGER,
     map,
+    superseded: new SharedArrayBuffer(0),
     hashSeed: 1,
   };
   const begun = async (): Promise<void> => {

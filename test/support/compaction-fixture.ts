@@ -18,6 +18,7 @@ import { createBatchMemory } from '../../src/storage/batch-memory.js';
 import { runCleanerTask } from '../../src/storage/cleaner-run.js';
 import type {
   CleanerControl,
+  CleanerLog,
   CleanerSegment,
   GroupResult,
   GroupTask,
@@ -54,6 +55,9 @@ export interface StoredBatch {
   readonly hasHorizon: boolean;
 }
 
+/** What the log adds to each task of a group. */
+type FromFixture = 'kind' | keyof CleanerLog | 'hashSeed' | 'superseded' | 'firstDirtyOffset';
+
 export class CleanableLog {
   readonly disk = new SimDisk();
   readonly directory = '/log';
@@ -63,6 +67,8 @@ export class CleanableLog {
   firstDirtyOffset = 0;
   nextOffset = 0;
   control: CleanerControl = { progress: () => undefined };
+  /** Small, so that of a longer log some offsets are in the set and others are looked up. */
+  readonly #superseded = new SharedArrayBuffer(2);
   readonly #tracker = new TransactionTracker();
   #open: Buffer[] = [];
   #swaps = 0;
@@ -123,6 +129,7 @@ export class CleanableLog {
         firstDirtyOffset: this.firstDirtyOffset,
         upperOffset,
         map: memory,
+        superseded: this.#superseded,
         hashSeed: 7,
       },
       this.control,
@@ -131,10 +138,17 @@ export class CleanableLog {
     return result;
   }
 
-  group(task: Omit<GroupTask, 'kind' | 'hashSeed' | 'aborted' | 'directory' | 'logId' | 'epochs'>) {
+  group(task: Omit<GroupTask, FromFixture>) {
     const result = runCleanerTask(
       this.disk.blockingFileSystem,
-      { kind: 'group', ...this.#log(), hashSeed: 7, ...task },
+      {
+        kind: 'group',
+        ...this.#log(),
+        hashSeed: 7,
+        superseded: this.#superseded,
+        firstDirtyOffset: this.firstDirtyOffset,
+        ...task,
+      },
       this.control,
     );
     assert.equal(result.kind, 'group');
