@@ -6,7 +6,13 @@
  */
 
 import type { LogFolder } from './log-folder.js';
-import { parseFileName, type SegmentSuffix, segmentFileName, sideFiles } from './segment-files.js';
+import {
+  parseFileName,
+  type SegmentSuffix,
+  segmentFileName,
+  segmentSuffixes,
+  sideFiles,
+} from './segment-files.js';
 
 /** The order in which a segment's files go: the `.log` last, so that a rest is never a segment. */
 const removalOrder: readonly SegmentSuffix[] = [
@@ -51,6 +57,7 @@ export function segmentLeftovers(
 function staleSnapshots(folder: LogFolder, endOffset: number): readonly string[] {
   const bases = new Set(folder.segments.map(({ baseOffset }) => baseOffset));
   return folder.names.filter((name) => {
+    if (!name.endsWith(segmentSuffixes.snapshot)) return false;
     const parsed = parseFileName(name);
     if (parsed.kind !== 'segment' || parsed.suffix !== 'snapshot') return false;
     return parsed.baseOffset !== endOffset && !bases.has(parsed.baseOffset);

@@ -10,7 +10,12 @@ import { createError, errnoOf, MillraceError } from '../base/errors.js';
 import type { FileSystem, ReadableFile } from '../base/file-system.js';
 import { limits } from '../base/limits.js';
 import type { ListedSegment } from './segment.js';
-import { parseFileName, type SegmentSuffix, sideFiles } from './segment-files.js';
+import {
+  parseFileName,
+  type SegmentSuffix,
+  segmentSuffixesInOrder,
+  sideFiles,
+} from './segment-files.js';
 
 export interface SegmentFileNames extends ListedSegment {
   readonly suffixes: ReadonlySet<SegmentSuffix>;
@@ -60,6 +65,16 @@ export async function readFolder(fileSystem: FileSystem, directory: string): Pro
   }
 }
 
+/** What the folder is, as far as its options tell without a listing: it may hold very many names. */
+export async function folderKind(
+  fileSystem: FileSystem,
+  directory: string,
+): Promise<LogFolder['kind']> {
+  const path = join(directory, sideFiles.options);
+  const options = await fileSystem.facts(path).catch(() => undefined);
+  return options?.kind === 'file' ? 'log' : (await readFolder(fileSystem, directory)).kind;
+}
+
 /** The whole content of a small file; undefined when it is not there. */
 export async function readSmallFile(
   fileSystem: FileSystem,
@@ -107,7 +122,7 @@ function emptyFolder(directory: string, kind: 'absent' | 'empty'): LogFolder {
 }
 
 function classify(directory: string, names: readonly string[]): LogFolder {
-  const suffixes = new Map<number, Set<SegmentSuffix>>();
+  const suffixes = new Map<number, number>();
   const leftovers: string[] = [];
   const brokenFiles: string[] = [];
   const foreign: string[] = [];
@@ -119,13 +134,13 @@ function classify(directory: string, names: readonly string[]): LogFolder {
     else if (parsed.kind === 'broken') brokenFiles.push(name);
     else if (parsed.kind === 'foreign') foreign.push(name);
     else if (parsed.kind === 'segment') {
-      const known = suffixes.get(parsed.baseOffset);
-      if (known === undefined) suffixes.set(parsed.baseOffset, new Set([parsed.suffix]));
-      else known.add(parsed.suffix);
+      const known = suffixes.get(parsed.baseOffset) ?? 0;
+      suffixes.set(parsed.baseOffset, known | suffixBit(parsed.suffix));
     }
   }
   const segments: SegmentFileNames[] = [];
-  for (const [baseOffset, present] of suffixes) {
+  for (const [baseOffset, bits] of suffixes) {
+    const present = suffixSet(bits);
     if (present.has('log')) segments.push({ baseOffset, suffixes: present });
   }
   segments.sort((one, two) => one.baseOffset - two.baseOffset);
@@ -143,6 +158,22 @@ function classify(directory: string, names: readonly string[]): LogFolder {
     return { ...emptyFolder(directory, 'empty'), leftovers, names };
   }
   return { directory, kind: 'log', segments, leftovers, brokenFiles, hasOptions, names };
+}
+
+function suffixBit(suffix: SegmentSuffix): number {
+  return 1 << segmentSuffixesInOrder.indexOf(suffix);
+}
+
+/** Most segments have the same files, and share the set of them. */
+const suffixSets = new Map<number, ReadonlySet<SegmentSuffix>>();
+
+function suffixSet(bits: number): ReadonlySet<SegmentSuffix> {
+  const known = suffixSets.get(bits);
+  if (known !== undefined) return known;
+  const present = segmentSuffixesInOrder.filter((suffix) => (bits & suffixBit(suffix)) !== 0);
+  const made = new Set(present);
+  suffixSets.set(bits, made);
+  return made;
 }
 
 function isWork(kind: string): boolean {

@@ -24,7 +24,7 @@ import {
 } from './log-creation.js';
 import type { LogDamage } from './log-damage.js';
 import type { LogEnvironment } from './log-environment.js';
-import { fromSystem, type LogFolder, readFolder } from './log-folder.js';
+import { folderKind, fromSystem, type LogFolder, readFolder } from './log-folder.js';
 import { type LoadedLog, loadLog } from './log-loader.js';
 import { LogOffsets } from './log-offsets.js';
 import { cleanupSteps, recoverySteps } from './log-recovery.js';
@@ -66,14 +66,16 @@ export async function openForWriting(
   if (!codecNamed(config.compression).isAvailable()) {
     throw createError('CODEC_UNAVAILABLE', { codec: config.compression, path: directory });
   }
-  const before = await readFolder(environment.fileSystem, directory);
-  if (before.kind !== 'log' && !config.create) throw notFound(before);
-  if (before.kind !== 'log') resolveLogOptions(options, directory);
+  const before = await folderKind(environment.fileSystem, directory);
+  if (before !== 'log' && !config.create) {
+    throw createError('LOG_NOT_FOUND', { path: directory, actual: before });
+  }
+  if (before !== 'log') resolveLogOptions(options, directory);
   const writer = environment.acquireWriter();
   let lock: HolderLock | undefined;
   const files: WriterFile[] = [];
   try {
-    if (before.kind === 'absent') {
+    if (before === 'absent') {
       await writer.run([{ kind: 'makeDirectory', path: directory }]);
     }
     lock = await environment.lockManager.acquire(directory);
@@ -119,10 +121,6 @@ function newFile(opening: Opening): WriterFile {
   const file = opening.writer.newFile();
   opening.files.push(file);
   return file;
-}
-
-function notFound(folder: LogFolder): Error {
-  return createError('LOG_NOT_FOUND', { path: folder.directory, actual: folder.kind });
 }
 
 async function createLog(opening: Opening): Promise<OpenedLog> {

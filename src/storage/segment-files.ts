@@ -56,7 +56,6 @@ export const SWAP_SUFFIX = '.swap';
 export const DELETED_SUFFIX = '.deleted';
 
 const DIGITS = 20;
-const SEGMENT_NAME = /^(\d{20})(\.[a-z]+)$/;
 const BROKEN_NAME = /^\d{20}\.\d+\.broken$/;
 const WORK_NAME = /^(\d{20}\.[a-z]+)(?:\.([1-9]\d{0,14}))?\.(cleaned|swap|deleted)$/;
 
@@ -122,6 +121,13 @@ export function deletedName(baseOffset: number, suffix: SegmentSuffix, number: n
 
 /** What a name in the folder of a log means. */
 export function parseFileName(name: string): FileName {
+  const suffix = segmentSuffixOf(name);
+  if (suffix !== undefined) {
+    const baseOffset = Number(name.slice(0, DIGITS));
+    return baseOffset > limits.offsetMax
+      ? { kind: 'foreign' }
+      : { kind: 'segment', baseOffset, suffix };
+  }
   if (sideNames.has(name)) return { kind: 'side' };
   if (name.endsWith(TEMPORARY_SUFFIX)) {
     const target = parseFileName(name.slice(0, -TEMPORARY_SUFFIX.length));
@@ -132,13 +138,26 @@ export function parseFileName(name: string): FileName {
   if (BROKEN_NAME.test(name)) return { kind: 'broken' };
   const work = WORK_NAME.exec(name);
   if (work !== null) return parseWorkName(work[1] ?? '', work[2], work[3]);
-  const match = SEGMENT_NAME.exec(name);
-  const digits = match?.[1];
-  const suffix = suffixKinds.get(match?.[2] ?? '');
-  if (digits === undefined || suffix === undefined) return { kind: 'foreign' };
-  const baseOffset = Number(digits);
-  if (baseOffset > limits.offsetMax) return { kind: 'foreign' };
-  return { kind: 'segment', baseOffset, suffix };
+  return { kind: 'foreign' };
+}
+
+/**
+ * Of a name that is a stem and one of the suffixes; most of a large folder are, so it is found out
+ * without a pattern. The offset may still be too large.
+ */
+function segmentSuffixOf(name: string): SegmentSuffix | undefined {
+  for (let at = 0; at < DIGITS; at += 1) {
+    const digit = name.charCodeAt(at) - 48;
+    if (!(digit >= 0 && digit <= 9)) return undefined;
+  }
+  return suffixKinds.get(name.slice(DIGITS));
+}
+
+/** Whether a name may be that of a file on its way in or out; cheaper than what it means. */
+export function isWorkName(name: string): boolean {
+  return (
+    name.endsWith(CLEANED_SUFFIX) || name.endsWith(SWAP_SUFFIX) || name.endsWith(DELETED_SUFFIX)
+  );
 }
 
 /** `number` belongs to `.deleted` names, and to them alone. */

@@ -11,13 +11,14 @@ import { createError } from '../base/errors.js';
 import type { FileSystem } from '../base/file-system.js';
 import type { LogFolder, SegmentFileNames } from './log-folder.js';
 import { Segment } from './segment.js';
-import { parseFileName, type SegmentSuffix } from './segment-files.js';
+import { isWorkName, parseFileName, type SegmentSuffix } from './segment-files.js';
 import { readSeal, rebuildSegment, type SegmentContext } from './segment-loader.js';
 import { committedNames, committedSwaps, isReplaced } from './swap-recovery.js';
 
 /** Whether any name in the folder is work of a cleaning, finished or not. */
 export function hasSwapWork(names: readonly string[]): boolean {
   return names.some((name) => {
+    if (!isWorkName(name)) return false;
     const { kind } = parseFileName(name);
     return kind === 'cleaned' || kind === 'swap' || kind === 'deleted';
   });
