@@ -145,7 +145,8 @@ export function resolveOptions<Table extends OptionTable>(
     if (!accepts(entry, value)) throw invalidOption(name, expected(entry), value, where);
     resolved[name] = value;
   }
-  return Object.freeze(resolved) as ResolvedOptions<Table>;
+  // A copy: names that came one by one leave an object that V8 looks up like a map, at each read.
+  return Object.freeze({ ...resolved }) as ResolvedOptions<Table>;
 }
 
 /** `resolveOptions` for values of unknown types, as a file or a socket gives them. */
