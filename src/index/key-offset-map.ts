@@ -77,7 +77,8 @@ export class KeyOffsetMap {
 
   /**
    * Attaches to the map that `buffer` holds, which was made with the same seed (32 bits), or makes
-   * an empty one of a buffer of zeros. The buffer has at least {@link KeyOffsetMap.bytesMin} bytes.
+   * an empty one of a buffer of zeros, or one that was forgotten. The buffer has at least
+   * {@link KeyOffsetMap.bytesMin} bytes.
    */
   constructor(buffer: SharedArrayBuffer, hashSeed: number) {
     assert(buffer.byteLength >= KeyOffsetMap.bytesMin(0), 'the memory holds a map');
@@ -104,12 +105,17 @@ export class KeyOffsetMap {
     return (tableWords + entryWords(keyBytes)) * WORD_BYTES;
   }
 
+  /** Makes memory with any content that of an empty map. */
+  static forget(buffer: SharedArrayBuffer): void {
+    new Int32Array(buffer, 0, HEAD_WORDS).fill(0);
+  }
+
   /** Different keys in the map. */
   get count(): number {
     return this.#count;
   }
 
-  /** Of the two offsets of a key that the last put met, the smaller one; -1 when the key was new. */
+  /** Of the two offsets that the last put met, the smaller one; -1 when its key was new. */
   get superseded(): number {
     return this.#superseded;
   }

@@ -43,7 +43,7 @@ export class OffsetSet {
     if (!this.covers(offset)) return;
     const bit = offset - this.from;
     const at = Math.floor(bit / 8);
-    this.#bits[at] = (this.#bits[at] as number) | (1 << (bit & 7));
+    this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (bit & 7));
   }
 
   /** Whether an offset that is covered is in the set. */

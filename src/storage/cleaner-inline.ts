@@ -6,28 +6,22 @@
  * thread that could die, and no time passes within a task, so there is no rate to keep.
  */
 
+import { assert } from '../base/assert.js';
 import type { BlockingFileSystem } from '../base/file-system.js';
 import { runCleanerTask } from './cleaner-run.js';
+import { SpareMemory } from './cleaner-spare.js';
 import {
   CleanerCancelled,
-  type CleanerResult,
   type CleanerRunOptions,
   type CleanerTask,
-  type FactsResult,
-  type FactsTask,
-  type GroupResult,
-  type GroupTask,
-  type MapResult,
-  type MapTask,
-  type ReserveResult,
-  type ReserveTask,
-  type SwapResult,
-  type SwapTask,
+  isResultOf,
+  type ResultOf,
 } from './cleaner-task.js';
 import type { CleanerPoolStats, LogCleaner } from './log-cleaner.js';
 
 export class InlineCleaner implements LogCleaner {
   readonly #fileSystem: BlockingFileSystem;
+  readonly #spare = new SpareMemory();
   #completed = 0;
   #failed = 0;
   #cancelled = 0;
@@ -36,12 +30,10 @@ export class InlineCleaner implements LogCleaner {
     this.#fileSystem = fileSystem;
   }
 
-  run(task: MapTask, options: CleanerRunOptions): Promise<MapResult>;
-  run(task: GroupTask, options: CleanerRunOptions): Promise<GroupResult>;
-  run(task: SwapTask, options: CleanerRunOptions): Promise<SwapResult>;
-  run(task: FactsTask, options: CleanerRunOptions): Promise<FactsResult>;
-  run(task: ReserveTask, options: CleanerRunOptions): Promise<ReserveResult>;
-  async run(task: CleanerTask, { signal }: CleanerRunOptions): Promise<CleanerResult> {
+  async run<Task extends CleanerTask>(
+    task: Task,
+    { signal }: CleanerRunOptions,
+  ): Promise<ResultOf<Task>> {
     await Promise.resolve();
     try {
       if (signal?.aborted === true) throw new CleanerCancelled();
@@ -51,6 +43,7 @@ export class InlineCleaner implements LogCleaner {
         },
       });
       this.#completed += 1;
+      assert(isResultOf(task, result), 'a task is answered in its kind');
       return result;
     } catch (error) {
       if (!(error instanceof CleanerCancelled)) {
@@ -65,6 +58,14 @@ export class InlineCleaner implements LogCleaner {
   stats(): CleanerPoolStats {
     const counts = { completed: this.#completed, failed: this.#failed, cancelled: this.#cancelled };
     return { threads: 0, threadsMax: 0, queued: 0, running: [], restarts: 0, ...counts };
+  }
+
+  takeMemory(bytes: number, bytesMax: number): SharedArrayBuffer {
+    return this.#spare.take(bytes, bytesMax);
+  }
+
+  giveMemory(memory: SharedArrayBuffer): void {
+    this.#spare.give(memory);
   }
 
   async release(): Promise<void> {

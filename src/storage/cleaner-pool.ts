@@ -19,20 +19,12 @@ import { type Cancel, type Clock, systemClock } from '../base/clock.js';
 import { createError } from '../base/errors.js';
 import type { CleanerAnswer, CleanerMessage } from './cleaner-answer.js';
 import { CleanerJob, type CleanerThreads } from './cleaner-job.js';
-import type {
-  CleanerResult,
-  CleanerRunOptions,
-  CleanerTask,
-  FactsResult,
-  FactsTask,
-  GroupResult,
-  GroupTask,
-  MapResult,
-  MapTask,
-  ReserveResult,
-  ReserveTask,
-  SwapResult,
-  SwapTask,
+import { SpareMemory } from './cleaner-spare.js';
+import {
+  type CleanerRunOptions,
+  type CleanerTask,
+  isResultOf,
+  type ResultOf,
 } from './cleaner-task.js';
 import type { CleanerPoolStats, LogCleaner } from './log-cleaner.js';
 
@@ -79,6 +71,7 @@ export class CleanerPool {
   /** What would hold the process while a task runs. */
   readonly #ports = new Set<MessagePort>();
   readonly #threads: CleanerThreads;
+  readonly spare = new SpareMemory();
   #piscina: Promise<Piscina<CleanerMessage, CleanerAnswer>> | undefined;
   #uses = 0;
   #completed = 0;
@@ -207,6 +200,8 @@ export class CleanerPool {
     piscina.on('workerDestroy', (thread: object) => {
       const port = portOf(thread);
       if (port !== undefined) this.#ports.delete(port);
+      // Threads end when they are idle: nobody cleans any more.
+      this.spare.drop();
     });
     return piscina;
   }
@@ -238,12 +233,10 @@ class PooledCleaner implements LogCleaner {
     this.#clock = clock;
   }
 
-  run(task: MapTask, options: CleanerRunOptions): Promise<MapResult>;
-  run(task: GroupTask, options: CleanerRunOptions): Promise<GroupResult>;
-  run(task: SwapTask, options: CleanerRunOptions): Promise<SwapResult>;
-  run(task: FactsTask, options: CleanerRunOptions): Promise<FactsResult>;
-  run(task: ReserveTask, options: CleanerRunOptions): Promise<ReserveResult>;
-  async run(task: CleanerTask, options: CleanerRunOptions): Promise<CleanerResult> {
+  async run<Task extends CleanerTask>(
+    task: Task,
+    options: CleanerRunOptions,
+  ): Promise<ResultOf<Task>> {
     assert(!this.#isReleased, 'a released cleaner is not used');
     const { signal, bytesPerSecond, hold } = options;
     signal?.throwIfAborted();
@@ -253,7 +246,9 @@ class PooledCleaner implements LogCleaner {
     const letGo = hold === 'keep-alive' ? holdProcess(this.#clock) : undefined;
     this.#jobs.add(job);
     try {
-      return await job.result;
+      const result = await job.result;
+      assert(isResultOf(task, result), 'a task is answered in its kind');
+      return result;
     } finally {
       this.#jobs.delete(job);
       letGo?.();
@@ -263,6 +258,14 @@ class PooledCleaner implements LogCleaner {
 
   stats(): CleanerPoolStats {
     return this.#pool.stats();
+  }
+
+  takeMemory(bytes: number, bytesMax: number): SharedArrayBuffer {
+    return this.#pool.spare.take(bytes, bytesMax);
+  }
+
+  giveMemory(memory: SharedArrayBuffer): void {
+    this.#pool.spare.give(memory);
   }
 
   async release(): Promise<void> {

@@ -38,7 +38,7 @@ export interface MapTask extends CleanerLog {
   /** The memory of the map, empty; see `src/index/key-offset-map.ts`. */
   readonly map: SharedArrayBuffer;
   readonly hashSeed: number;
-  /** Takes the offsets in the dirty range that a later one of their key follows, as far as it goes. */
+  /** Takes the offsets in the dirty range that a later one of their key follows, as many as fit. */
   readonly superseded: SharedArrayBuffer;
 }
 
@@ -171,6 +171,20 @@ export const cleanerTaskKinds = ['map', 'group', 'swap', 'facts', 'reserve'] as 
 
 export type CleanerResult = MapResult | GroupResult | SwapResult | FactsResult | ReserveResult;
 
+/** What a task of this kind answers. */
+export type ResultOf<Task extends CleanerTask> = Extract<
+  CleanerResult,
+  { readonly kind: Task['kind'] }
+>;
+
+/** Whether the result is one of this task's kind. */
+export function isResultOf<Task extends CleanerTask>(
+  task: Task,
+  result: CleanerResult,
+): result is ResultOf<Task> {
+  return result.kind === task.kind;
+}
+
 /** How a running task is paced and ended from outside; called once per chunk of work. */
 export interface CleanerControl {
   /**
@@ -191,11 +205,7 @@ export interface Cleaner {
    * Rejects with the error of the task, with the signal's reason when it aborts, and with an error
    * of code CLEANER_FAILED when the thread that had it died or hung.
    */
-  run(task: MapTask, options: CleanerRunOptions): Promise<MapResult>;
-  run(task: GroupTask, options: CleanerRunOptions): Promise<GroupResult>;
-  run(task: SwapTask, options: CleanerRunOptions): Promise<SwapResult>;
-  run(task: FactsTask, options: CleanerRunOptions): Promise<FactsResult>;
-  run(task: ReserveTask, options: CleanerRunOptions): Promise<ReserveResult>;
+  run<Task extends CleanerTask>(task: Task, options: CleanerRunOptions): Promise<ResultOf<Task>>;
 }
 
 export interface CleanerRunOptions {

@@ -7,6 +7,10 @@ import type { Cleaner, cleanerTaskKinds } from './cleaner-task.js';
 /** A cleaner that one log uses; others may share the threads behind it. */
 export interface LogCleaner extends Cleaner {
   stats(): CleanerPoolStats;
+  /** Memory for the keys of a pass, of `bytes` or more within `bytesMax`, with any content. */
+  takeMemory(bytes: number, bytesMax: number): SharedArrayBuffer;
+  /** Gives it back once all tasks that had it have answered; memory of others is just forgotten. */
+  giveMemory(memory: SharedArrayBuffer): void;
   /**
    * Ends what this log still runs, and resolves when no thread works for it any more; with the last
    * log that uses them the threads end too. Called once; nothing is run after it.

@@ -9,6 +9,7 @@
  * The work is a cleaner's; this file decides on facts, asks, and edits the log between two tasks.
  */
 
+import { logDiagnostics } from '../base/diagnostics.js';
 import { errnoOf } from '../base/errors.js';
 import type { Mutex } from '../base/mutex.js';
 import { limitOf } from '../base/options.js';
@@ -35,8 +36,9 @@ import {
 import { planGroups } from './compaction-plan.js';
 import { isSyncFailure } from './compaction-swap.js';
 import type { LogCleaner } from './log-cleaner.js';
-import { isCompacting, type LogConfig } from './log-config.js';
+import { isCompacting } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
+
 import type { LogReserve, ReserveLoan } from './log-reserve.js';
 import type { LogSource } from './log-source.js';
 import type { LogWriting } from './log-writing.js';
@@ -85,6 +87,9 @@ interface PassRun extends CleanerRunOptions {
   readonly loan: ReserveLoan;
 }
 
+/** What a record may grow by in the map: the key, its entry and its slots, beside short values. */
+const MAP_GROWTH = 4;
+
 /** The memory of one pass for keys, and how it is read. */
 type KeyMemory = Pick<MapTask, 'map' | 'superseded' | 'hashSeed' | 'firstDirtyOffset'>;
 
@@ -112,8 +117,12 @@ export class LogCompaction {
   constructor(parts: CompactionParts) {
     this.#parts = parts;
     this.#openedMs = parts.core.clock.nowMs();
-    // A jump is published by retention, which looks more often.
-    this.#clock = new TrustedClock(parts.core.clock, () => undefined);
+    this.#clock = new TrustedClock(parts.core.clock, (jump) => {
+      const { config, directory } = parts.core;
+      // Where records go by age too, retention tells of it: it looks more often.
+      if (config.cleanup === 'compact')
+        logDiagnostics.clockJump.publish({ path: directory, ...jump });
+    });
   }
 
   /** What a pass would do now, with the facts it rests on; reads the facts that are not known. */
@@ -212,6 +221,7 @@ export class LogCompaction {
       if (result.outcome === 'cleaned') total.outcome = 'cleaned';
     }
     if (mappedEnd > core.firstDirtyOffset) await this.#note({ firstDirtyOffset: mappedEnd });
+    this.#parts.cleaner.giveMemory(pass.memory.map);
     const hasMore = mappedEnd < upperOffset;
     if (!hasMore) this.#horizonMs = horizonMs;
     return { ...total, hasMore, outcome: hasMore ? 'cleaned' : total.outcome };
@@ -229,7 +239,7 @@ export class LogCompaction {
     const { aborted } = producers.transactions;
     const log = { directory, logId, epochs: epochs.entries, aborted: aborted.all.slice() };
     const dirty = sealed.filter(({ endOffset }) => endOffset > firstDirtyOffset);
-    const memory = keyMemory(core.config, dirty, { firstDirtyOffset, upperOffset });
+    const memory = this.#keyMemory(dirty, firstDirtyOffset, upperOffset);
     const nowMs = this.#nowMs();
     if (dirty.length === 0) {
       const mapped = { mappedEnd: upperOffset, producers: [], producerOffsets: [] };
@@ -240,6 +250,28 @@ export class LogCompaction {
       run,
     );
     return { log, memory, mapped, nowMs, run };
+  }
+
+  /**
+   * Memory for the keys of the dirty segments, within what the log allows: no more than they need.
+   * At least one key fits, so every pass gets on; what does not fit goes on in the next.
+   */
+  #keyMemory(
+    dirty: readonly KnownSegment[],
+    firstDirtyOffset: number,
+    upperOffset: number,
+  ): KeyMemory {
+    const { core, cleaner } = this.#parts;
+    const { cleanerMapBytes, batchBytesMax } = core.config;
+    const oneKey = KeyOffsetMap.bytesMin(dirty.length === 0 ? 0 : batchBytesMax);
+    const dirtyBytes = dirty.reduce((sum, { logBytes }) => sum + logBytes, 0);
+    const range = OffsetSet.bytesOf(firstDirtyOffset, Math.max(upperOffset, firstDirtyOffset));
+    const setBytes = dirty.length === 0 ? 0 : Math.min(range, Math.floor(cleanerMapBytes / 8));
+    const bytesMax = Math.max(oneKey, cleanerMapBytes - setBytes);
+    const map = cleaner.takeMemory(Math.min(bytesMax, MAP_GROWTH * dirtyBytes + oneKey), bytesMax);
+    KeyOffsetMap.forget(map);
+    const superseded = new SharedArrayBuffer(setBytes);
+    return { firstDirtyOffset, map, superseded, hashSeed: randomSeed() | 0 };
   }
 
   async #group(
@@ -320,31 +352,6 @@ export class LogCompaction {
     // Both may be 0, and the clock doubts a jump for as long as the longer of them allows.
     return this.#clock.nowMs(Math.max(1, tombstoneRetentionMs, minCompactionLagMs));
   }
-}
-
-/** What a record may put on a key in the map: the key, its entry and its slots, beside short values. */
-const MAP_GROWTH = 4;
-
-/**
- * Memory for the keys of the dirty segments, within what the log allows: no more than they need.
- * At least one key fits, so every pass gets on; one that does not fit goes on in the next.
- */
-function keyMemory(
-  { cleanerMapBytes, batchBytesMax }: LogConfig,
-  dirty: readonly KnownSegment[],
-  { firstDirtyOffset, upperOffset }: { firstDirtyOffset: number; upperOffset: number },
-): KeyMemory {
-  const oneKey = KeyOffsetMap.bytesMin(dirty.length === 0 ? 0 : batchBytesMax);
-  const dirtyBytes = dirty.reduce((sum, { logBytes }) => sum + logBytes, 0);
-  const range = OffsetSet.bytesOf(firstDirtyOffset, Math.max(upperOffset, firstDirtyOffset));
-  const setBytes = dirty.length === 0 ? 0 : Math.min(range, Math.floor(cleanerMapBytes / 8));
-  const mapBytes = Math.min(cleanerMapBytes - setBytes, MAP_GROWTH * dirtyBytes + oneKey);
-  return {
-    firstDirtyOffset,
-    map: new SharedArrayBuffer(Math.max(mapBytes, oneKey)),
-    superseded: new SharedArrayBuffer(setBytes),
-    hashSeed: randomSeed() | 0,
-  };
 }
 
 /** Whether the first segments of `facts` have been deleted since. */

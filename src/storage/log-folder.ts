@@ -65,7 +65,7 @@ export async function readFolder(fileSystem: FileSystem, directory: string): Pro
   }
 }
 
-/** What the folder is, as far as its options tell without a listing: it may hold very many names. */
+/** What the folder is; its options tell without a listing, and there may be very many names. */
 export async function folderKind(
   fileSystem: FileSystem,
   directory: string,

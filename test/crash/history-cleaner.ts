@@ -4,21 +4,15 @@
  * with the memory that they ask for no map of a short history would ever be full.
  */
 
+import { assert } from '../../src/base/assert.js';
 import { InlineCleaner } from '../../src/storage/cleaner-inline.js';
-import type {
-  CleanerResult,
-  CleanerRunOptions,
-  CleanerTask,
-  FactsResult,
-  FactsTask,
-  GroupResult,
-  GroupTask,
-  MapResult,
-  MapTask,
-  ReserveResult,
-  ReserveTask,
-  SwapResult,
-  SwapTask,
+import {
+  type CleanerResult,
+  type CleanerRunOptions,
+  type CleanerTask,
+  type GroupTask,
+  isResultOf,
+  type ResultOf,
 } from '../../src/storage/cleaner-task.js';
 import type { CleanerPoolStats, LogCleaner } from '../../src/storage/log-cleaner.js';
 import type { SimDisk } from '../support/sim-file-system.js';
@@ -52,12 +46,16 @@ export class HistoryCleaner implements LogCleaner {
     this.#plan = plan;
   }
 
-  run(task: MapTask, options: CleanerRunOptions): Promise<MapResult>;
-  run(task: GroupTask, options: CleanerRunOptions): Promise<GroupResult>;
-  run(task: SwapTask, options: CleanerRunOptions): Promise<SwapResult>;
-  run(task: FactsTask, options: CleanerRunOptions): Promise<FactsResult>;
-  run(task: ReserveTask, options: CleanerRunOptions): Promise<ReserveResult>;
-  async run(task: CleanerTask, options: CleanerRunOptions): Promise<CleanerResult> {
+  async run<Task extends CleanerTask>(
+    task: Task,
+    options: CleanerRunOptions,
+  ): Promise<ResultOf<Task>> {
+    const result = await this.#run(task, options);
+    assert(isResultOf(task, result), 'a task is answered in its kind');
+    return result;
+  }
+
+  async #run(task: CleanerTask, options: CleanerRunOptions): Promise<CleanerResult> {
     const { counts, lateness, onGroup } = this.#plan;
     for (let turn = 0; turn < lateness; turn += 1) await Promise.resolve();
     switch (task.kind) {
@@ -93,6 +91,13 @@ export class HistoryCleaner implements LogCleaner {
   stats(): CleanerPoolStats {
     return this.#inner.stats();
   }
+
+  /** New for each pass: what stands in for it is told by it. */
+  takeMemory(bytes: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(bytes);
+  }
+
+  giveMemory(): void {}
 
   release(): Promise<void> {
     return this.#inner.release();

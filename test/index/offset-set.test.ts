@@ -1,4 +1,4 @@
-/** The set of offsets: what it holds, where it ends, and that another thread's view sees the same. */
+/** The set of offsets: what it holds, where it ends, and that another view sees the same. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

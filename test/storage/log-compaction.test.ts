@@ -99,6 +99,27 @@ test('compaction: tombstones that need not stay go with the next pass', async ()
   assert.deepEqual(await seen(log), ['1:b=1']);
 });
 
+test('compaction: a clock that jumps is told of, and takes no tombstone early', async () => {
+  const sim = new SimLog();
+  const log = await openCompacted(sim, { tombstoneRetentionMs: 10 * HOUR });
+  await put(log, 'a=1');
+  await put(log, 'a=');
+  await log.compact();
+  const kinds: string[] = [];
+  const note = (message: unknown): void => {
+    kinds.push(String((message as { kind: unknown }).kind));
+  };
+  subscribe(logDiagnostics.clockJump.name, note);
+  try {
+    sim.clock.jumpWall(1000 * HOUR);
+    await log.compact();
+    assert.deepEqual(await seen(log), ['1:a=']);
+    assert.deepEqual([...new Set(kinds)], ['doubted']);
+  } finally {
+    unsubscribe(logDiagnostics.clockJump.name, note);
+  }
+});
+
 test('compaction: it runs by itself once enough is dirty, and not before', async (t) => {
   const sim = new SimLog();
   const log = await openCompacted(sim, { minCleanableDirtyRatio: 0.4 });
