@@ -10,7 +10,7 @@
  */
 
 import { assert } from '../base/assert.js';
-import { createError, errnoOf, hasCode } from '../base/errors.js';
+import { createError, hasCode } from '../base/errors.js';
 import type { SegmentIndexer } from '../index/segment-indexer.js';
 import { Batch } from './batch.js';
 import { inspectBatch } from './batch-decoder.js';
@@ -27,10 +27,10 @@ import {
 import { type BatchExpectation, type BatchFault, continuityFault } from './batch-scan.js';
 import { visibleBytes } from './log-core.js';
 import { damageError } from './log-damage.js';
-import { fromSystem } from './log-folder.js';
 import { ReadChunk } from './read-chunk.js';
 import { readEnd } from './read-end.js';
 import { readFault, shortFault } from './read-fault.js';
+import { ReadFetch } from './read-fetch.js';
 import { fullIndexOf, indexFault } from './read-index-check.js';
 import { indexOf, locateOffset } from './read-locate.js';
 import type { Durability, Isolation, ReadSource } from './read-source.js';
@@ -63,15 +63,10 @@ const isDebug = process.env['MILLRACE_DEBUG'] === '1';
 
 type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
-interface Fetched {
-  readonly position: number;
-  readonly bytes: Buffer;
-  readonly count: number;
-}
-
 export class LogReader implements AsyncIterableIterator<Batch> {
   readonly #source: ReadSource;
   readonly #options: ReaderOptions;
+  readonly #fetch: ReadFetch;
   /** The next offset to hand out; -1 before the first step. */
   #offset = -1;
   /** Until the first record at or after this time, records are passed over. */
@@ -94,15 +89,14 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   };
   #fallback = 0;
   #chunk: ReadChunk | undefined;
-  #spare: Buffer | undefined;
   #readBytes = FIRST_READ_BYTES;
   #batchBytesMin = HEADER_BYTES;
-  #fetching: Promise<Fetched> | undefined;
   #isEnded = false;
 
   constructor(source: ReadSource, options: ReaderOptions) {
     this.#source = source;
     this.#options = options;
+    this.#fetch = new ReadFetch(source, () => this.#outOfRange());
   }
 
   [Symbol.asyncIterator](): this {
@@ -147,7 +141,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
       return this.#endWith(isGone ? this.#outOfRange() : error);
     }
     this.#chunk = undefined;
-    this.#dropFetch();
+    this.#fetch.drop();
     this.#segment?.unpin();
     this.#segment = undefined;
     return this.#advance();
@@ -238,7 +232,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     this.#segment = segment;
     this.#position = 0;
     this.#batchBytesMin = HEADER_BYTES;
-    this.#dropFetch();
+    this.#fetch.drop();
   }
 
   async #nextSegment(): Promise<void> {
@@ -278,10 +272,18 @@ export class LogReader implements AsyncIterableIterator<Batch> {
       // The batch that was tried first is written and not yet visible: this read ends before it.
       this.#stepBack(segment);
     }
-    const fetched = (await this.#takeFetch()) ?? (await this.#fetch(segment, visible));
+    const bytesMin = this.#batchBytesMin;
+    const fetched =
+      (await this.#fetch.take(this.#position, bytesMin)) ??
+      (await this.#fetch.fetch(
+        segment,
+        this.#position,
+        this.#readEnd(segment, this.#position, visible),
+        bytesMin,
+      ));
     const end = fetched.position + fetched.count;
-    if (fetched.count < this.#batchBytesMin) {
-      const { position, fault } = shortFault(fetched.position, end, visible, this.#batchBytesMin);
+    if (fetched.count < bytesMin) {
+      const { position, fault } = shortFault(fetched.position, end, visible, bytesMin);
       throw this.#corrupt(segment, position, fault);
     }
     this.#chunk = new ReadChunk(fetched.bytes, fetched.count, segment.logPath, fetched.position);
@@ -308,65 +310,13 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     return readEnd(indexer, wish);
   }
 
-  async #fetch(segment: Segment, visible: number): Promise<Fetched> {
-    const position = this.#position;
-    const end = this.#readEnd(segment, position, visible);
-    const recent = this.#source.copyRecent(segment, position, end - position);
-    if (recent !== undefined && recent.length >= this.#batchBytesMin) {
-      return { position, bytes: recent, count: recent.length };
-    }
-    return await this.#readFile(segment, position, end);
-  }
-
-  async #readFile(segment: Segment, position: number, end: number): Promise<Fetched> {
-    const wanted = end - position;
-    const spare = this.#spare;
-    this.#spare = undefined;
-    const isFit = spare !== undefined && spare.length >= wanted;
-    const bytes = isFit ? spare : Buffer.allocUnsafeSlow(wanted);
-    const { files } = this.#source;
-    try {
-      const file = await files.acquire(segment);
-      try {
-        let count = 0;
-        while (count < wanted) {
-          const got = await file.read(bytes, count, wanted - count, position + count);
-          if (got === 0) break;
-          count += got;
-        }
-        return { position, bytes, count };
-      } finally {
-        files.release(segment);
-      }
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') throw this.#outOfRange();
-      throw fromSystem(error, segment.logPath);
-    }
-  }
-
   /** Reads ahead when the end of the read is known to be the start of a batch. */
   #prefetch(segment: Segment, position: number, visible: number): void {
     const { indexer } = segment;
     if (indexer === undefined || position >= visible) return;
     const slot = indexer.offsets.floorByPosition(position);
     if (slot < 0 || indexer.offsets.position(slot) !== position) return;
-    const fetching = this.#readFile(segment, position, this.#readEnd(segment, position, visible));
-    // An error is met by whoever takes it; when nobody does, it is of no interest.
-    fetching.catch(() => undefined);
-    this.#fetching = fetching;
-  }
-
-  async #takeFetch(): Promise<Fetched | undefined> {
-    const fetching = this.#fetching;
-    if (fetching === undefined) return undefined;
-    this.#fetching = undefined;
-    const fetched = await fetching;
-    const isUsable = fetched.position === this.#position && fetched.count >= this.#batchBytesMin;
-    return isUsable ? fetched : undefined;
-  }
-
-  #dropFetch(): void {
-    this.#fetching = undefined;
+    this.#fetch.begin(segment, position, this.#readEnd(segment, position, visible));
   }
 
   /** The next batch of the chunk that is to be handed out, or undefined when it has no more. */
@@ -464,7 +414,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const slot = offsets?.floorByPosition(this.#fallback) ?? -1;
     this.#anchorLast = slot < 0 ? -1 : segment.baseOffset + (offsets?.relative(slot) ?? 0);
     this.#chunk = undefined;
-    this.#dropFetch();
+    this.#fetch.drop();
   }
 
   #corrupt(segment: Segment, position: number, fault: BatchFault): Error {
@@ -482,7 +432,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const memory = chunk.end();
     if (memory === undefined || memory.length < FIRST_READ_BYTES) return;
     if (isDebug) memory.fill(0xdb);
-    this.#spare = memory;
+    this.#fetch.reuse(memory);
   }
 
   async #finish(): Promise<void> {
@@ -490,10 +440,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     this.#isEnded = true;
     this.#chunk?.step(isDebug);
     this.#chunk = undefined;
-    this.#spare = undefined;
-    const fetching = this.#fetching;
-    this.#fetching = undefined;
-    await fetching?.catch(() => undefined);
+    await this.#fetch.close();
     this.#segment?.unpin();
     this.#segment = undefined;
   }
