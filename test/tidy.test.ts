@@ -40,7 +40,6 @@ const entryPoints = [FACE, 'src/storage/main.ts', 'src/cli/millrace.ts'];
 
 /** Files that `src` itself does not need: the writer and the cleaner of the simulated disk. */
 const awaitingImporter = [
-  'src/broker/group-membership.ts',
   'src/storage/cleaner-inline.ts',
   'src/storage/inline-writer.ts',
 ];

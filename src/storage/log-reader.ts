@@ -33,6 +33,7 @@ import { readEnd } from './read-end.js';
 import { readFault, shortFault } from './read-fault.js';
 import { fullIndexOf, indexFault } from './read-index-check.js';
 import { indexOf, locateOffset } from './read-locate.js';
+import { takeReadMemory } from './read-memory.js';
 import type { Durability, Isolation, ReadSource } from './read-source.js';
 import type { Segment } from './segment.js';
 
@@ -52,11 +53,12 @@ export interface ReaderOptions {
   readonly checkCrcs: boolean;
   /** Whether control batches are handed out too. */
   readonly control: boolean;
+  /** The largest read; a batch that is larger is read whole. */
+  readonly readBytesMax: number;
   readonly signal: AbortSignal | undefined;
 }
 
 const FIRST_READ_BYTES = 8 * 1024;
-const READ_BYTES_MAX = 4 * 1024 * 1024;
 const READ_GROWTH = 4;
 
 const isDebug = process.env['MILLRACE_DEBUG'] === '1';
@@ -94,7 +96,6 @@ export class LogReader implements AsyncIterableIterator<Batch> {
   };
   #fallback = 0;
   #chunk: ReadChunk | undefined;
-  #spare: Buffer | undefined;
   #readBytes = FIRST_READ_BYTES;
   #batchBytesMin = HEADER_BYTES;
   #fetching: Promise<Fetched> | undefined;
@@ -286,7 +287,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     }
     this.#chunk = new ReadChunk(fetched.bytes, fetched.count, segment.logPath, fetched.position);
     this.#batchBytesMin = HEADER_BYTES;
-    if (this.#readBytes === READ_BYTES_MAX) {
+    if (this.#readBytes === this.#options.readBytesMax) {
       this.#prefetch(segment, end, visible);
     }
     return true;
@@ -312,18 +313,13 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     const position = this.#position;
     const end = this.#readEnd(segment, position, visible);
     const recent = this.#source.copyRecent(segment, position, end - position);
-    if (recent !== undefined && recent.length >= this.#batchBytesMin) {
-      return { position, bytes: recent, count: recent.length };
-    }
+    if (recent !== undefined && recent.count >= this.#batchBytesMin) return { position, ...recent };
     return await this.#readFile(segment, position, end);
   }
 
   async #readFile(segment: Segment, position: number, end: number): Promise<Fetched> {
     const wanted = end - position;
-    const spare = this.#spare;
-    this.#spare = undefined;
-    const isFit = spare !== undefined && spare.length >= wanted;
-    const bytes = isFit ? spare : Buffer.allocUnsafeSlow(wanted);
+    const bytes = takeReadMemory(wanted);
     const { files } = this.#source;
     try {
       const file = await files.acquire(segment);
@@ -478,11 +474,9 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     this.#chunk = undefined;
     this.#position = chunk.position;
     // What was read in vain, such as the mere head of a large batch, is no reason to read more.
-    if (chunk.start > 0) this.#readBytes = Math.min(READ_BYTES_MAX, this.#readBytes * READ_GROWTH);
-    const memory = chunk.end();
-    if (memory === undefined || memory.length < FIRST_READ_BYTES) return;
-    if (isDebug) memory.fill(0xdb);
-    this.#spare = memory;
+    const { readBytesMax } = this.#options;
+    if (chunk.start > 0) this.#readBytes = Math.min(readBytesMax, this.#readBytes * READ_GROWTH);
+    chunk.end(isDebug);
   }
 
   async #finish(): Promise<void> {
@@ -490,7 +484,6 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     this.#isEnded = true;
     this.#chunk?.step(isDebug);
     this.#chunk = undefined;
-    this.#spare = undefined;
     const fetching = this.#fetching;
     this.#fetching = undefined;
     await fetching?.catch(() => undefined);
