@@ -1,5 +1,6 @@
 /**
- * The budgets of the log, as data: which number of which row must keep which bound.
+ * The budgets of the log, and of streams on it, as data: which number of which row must keep which
+ * bound.
  *
  * A bound is missed only when the whole interval lies on its wrong side. Rows without an entry are
  * information. Absolute rates hold for the machine that is named beside the published numbers.
@@ -12,6 +13,7 @@ interface Budget {
   /** Narrow the rows; absent means all rows of the case. */
   readonly valueBytes?: number;
   readonly callers?: number;
+  readonly acks?: Row['acks'];
   /** What is bounded: the ratio to raw, our own number in the row's unit, or ours less raw. */
   readonly of: 'ratio' | 'ours' | 'excess';
   readonly atLeast?: number;
@@ -48,6 +50,10 @@ export const budgets: readonly Budget[] = [
   { case: 'compaction-interference-same-log-p99', of: 'ratio', atMost: 1.5 },
   { case: 'compaction-interference-other-log-loop', of: 'excess', atMost: 2 },
   { case: 'compaction-interference-same-log-loop', of: 'excess', atMost: 2 },
+  { case: 'produce-consume', valueBytes: 100, acks: 'written', of: 'ours', atLeast: 3_000_000 },
+  { case: 'produce-consume', valueBytes: 100, acks: 'durable', of: 'ours', atLeast: 1_000_000 },
+  { case: 'group-fanout-written', of: 'ratio', atMost: 0.01 },
+  { case: 'slow-consumer', of: 'excess', atMost: 24 * 1024 * 1024 },
 ];
 
 export interface Verdict {
@@ -66,7 +72,8 @@ export function judge(row: Row, spread: Spread): Verdict | undefined {
     (candidate) =>
       candidate.case === row.case &&
       (candidate.valueBytes ?? row.valueBytes) === row.valueBytes &&
-      (candidate.callers ?? row.callers) === row.callers,
+      (candidate.callers ?? row.callers) === row.callers &&
+      (candidate.acks ?? row.acks) === row.acks,
   );
   if (budget === undefined) return undefined;
   const { low, high } = boundedBy(budget.of, row, spread);

@@ -8,12 +8,17 @@ import { appendLone, appendLoneBusy, poolEnvironment } from './append-lone.js';
 import type { CaseContext } from './case-context.js';
 import { compaction } from './compaction.js';
 import { compactionInterference } from './compaction-interference.js';
+import { groupFanout } from './group-fanout.js';
 import { manyLogs } from './many-logs.js';
+import { manyPartitions } from './many-partitions.js';
 import { openClean } from './open-clean.js';
 import { openCrashed } from './open-crashed.js';
 import { openSegments } from './open-segments.js';
+import { produceConsume } from './produce-consume.js';
 import { readRandom } from './read-random.js';
 import { readCursor, readRecords } from './read-sequential.js';
+import { slowConsumer } from './slow-consumer.js';
+import { transactionRate } from './transaction-rate.js';
 
 export interface Case {
   readonly name: string;
@@ -37,6 +42,11 @@ export const cases: readonly Case[] = [
   { name: 'many-logs', run: manyLogs },
   { name: 'compaction', run: compaction },
   { name: 'compaction-interference', run: compactionInterference },
+  { name: 'produce-consume', run: produceConsume },
+  { name: 'group-fanout', run: groupFanout },
+  { name: 'transaction-rate', run: transactionRate },
+  { name: 'slow-consumer', run: slowConsumer },
+  { name: 'many-partitions', run: manyPartitions },
 ];
 
 /** The cases of these names; a name also means those that it begins, such as `append-lone-busy`. */

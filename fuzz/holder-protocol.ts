@@ -135,7 +135,7 @@ function changedBody(prng: Prng, frame: Uint8Array): Uint8Array {
 }
 
 function drawRequest(prng: Prng): HolderRequest {
-  switch (prng.integer(6)) {
+  switch (prng.integer(9)) {
     case 0:
       return { kind: 'describe' };
     case 1:
@@ -146,6 +146,21 @@ function drawRequest(prng: Prng): HolderRequest {
       return { kind: 'createTopic', topic: 'a', options: { partitions: prng.integer(100) } };
     case 4:
       return { kind: 'send', topic: 'a', records: [drawRecord(prng)] };
+    case 5: {
+      const to = prng.boolean() ? 'latest' : (['shiftBy', prng.integer(2 ** 40)] as const);
+      const topics = prng.boolean() ? null : ['a', 'b'];
+      return { kind: 'resetGroup', group: 'g', to, topics, partitions: [0, 1], isDryRun: true };
+    }
+    case 6:
+      return {
+        kind: 'commitRecords',
+        session: prng.integer(100),
+        offsets: [['a', prng.integer(100), prng.integer(2 ** 52)]],
+      };
+    case 7: {
+      const from = prng.boolean() ? prng.integer(2 ** 52) : { timestamp: prng.integer(2 ** 40) };
+      return { kind: 'openSession', topics: ['a'], group: 'g', from };
+    }
     default:
       return {
         kind: 'append',
@@ -156,7 +171,11 @@ function drawRequest(prng: Prng): HolderRequest {
 
 function drawReply(prng: Prng): HolderReply {
   if (prng.boolean()) {
-    const values = { endOffset: prng.integer(2 ** 52), state: 'open', nested: [1, { a: null }] };
+    const values = {
+      endOffset: prng.integer(2 ** 52),
+      state: 'open',
+      nested: [1, { a: null }, prng.bytes(prng.integer(9))],
+    };
     return { ok: true, values };
   }
   const facts = { option: 'from', actual: prng.integer(100), limit: null, isIt: true };

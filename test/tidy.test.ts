@@ -39,11 +39,7 @@ const FACE_RANK = layers.length - 1;
 const entryPoints = [FACE, 'src/storage/main.ts', 'src/cli/millrace.ts'];
 
 /** Files that `src` itself does not need: the writer and the cleaner of the simulated disk. */
-const awaitingImporter = [
-  'src/broker/group-membership.ts',
-  'src/storage/cleaner-inline.ts',
-  'src/storage/inline-writer.ts',
-];
+const awaitingImporter = ['src/storage/cleaner-inline.ts', 'src/storage/inline-writer.ts'];
 
 /** Modules and globals of the outside world, each with its one door. */
 const doors: readonly Door[] = [

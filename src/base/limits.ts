@@ -37,6 +37,9 @@ export const limits = Object.freeze({
   indexCacheBytes: 32 * MIB,
   /** Files of sealed segments that one log keeps open. */
   openSegmentsMax: 64,
+  /** The smallest and the largest read of a reader, in bytes. */
+  readBytesMin: 8 * KIB,
+  readBytesMax: 4 * MIB,
   /** Bytes of the small text and binary side files that are read whole. */
   sideFileBytesMax: 16 * MIB,
   /** Entries kept in `leader-epoch-checkpoint`. */
@@ -74,8 +77,42 @@ export const limits = Object.freeze({
   memberMetadataBytesMax: 1 * MIB,
   /** The longest time that a rebalance waits for a member, in milliseconds. */
   rebalanceTimeoutMsMax: 24 * 60 * 60 * 1000,
+  /** Transactions of a broker that are open at once. */
+  transactionsMax: 10_000,
+  /** What one transaction writes to and commits: its decision is one record. */
+  transactionPartitionsMax: 4_096,
+  transactionOffsetsMax: 1_000,
+  transactionMetadataBytesMax: 256 * KIB,
   /** Partitions in one commit. */
   commitPartitionsMax: 10_000,
+  /** A deduplication id, in bytes. */
+  deduplicationIdBytesMax: 256,
+  /** Sends of one topic that wait behind one with their id, and what they hold, in bytes. */
+  deduplicationWaitersMax: 65_536,
+  deduplicationWaitingBytesMax: 64 * MIB,
+  /** Calls of one deduplicator that run, and as many that wait for others. */
+  deduplicatorCallsMax: 65_536,
+  /** Who consume over the holder's socket at once. */
+  consumeSessionsMax: 64,
+  /** Exchanges of a broker and their bindings, and about what bindings take in memory, in bytes. */
+  exchangesMax: 10_000,
+  bindingsMax: 100_000,
+  bindingsBytesMax: 128 * MIB,
+  /** Characters of an exchange's name, and UTF-8 bytes of a routing key: AMQP's short strings. */
+  exchangeNameMax: 255,
+  routingKeyBytesMax: 255,
+  /** Attributes of a message that bindings look at, and values in a list. */
+  attributesMax: 256,
+  attributeListMax: 256,
+  /** An attribute's name and a text that a binding compares with, in bytes. */
+  attributeNameBytesMax: 256,
+  attributeTextBytesMax: 4 * KIB,
+  /** Headers that one binding asks for. */
+  bindingHeadersMax: 64,
+  /** A filter policy: attributes, combinations of values, and bytes, as in SNS. */
+  filterAttributesMax: 5,
+  filterCombinationsMax: 150,
+  filterPolicyBytesMax: 256 * KIB,
   /** How long the second watermark slot may lag behind the first, in milliseconds. */
   watermarkLagMs: 50,
 });

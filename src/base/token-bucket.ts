@@ -34,7 +34,15 @@ export class TokenBucket {
     return Math.max(1, Math.ceil((-this.#tokens / this.#perSecond) * 1000));
   }
 
-  /** Takes tokens; only when `delayMs` is 0. */
+  /** How long until so many tokens are there, at most the size of the bucket, in milliseconds. */
+  delayForMs(count: number): number {
+    assert(count <= this.#size, 'the bucket can hold so many');
+    this.#fill();
+    if (this.#tokens >= count) return 0;
+    return Math.max(1, Math.ceil(((count - this.#tokens) / this.#perSecond) * 1000));
+  }
+
+  /** Takes tokens; only when there are some. */
   take(count: number): void {
     this.#fill();
     assert(this.#tokens > 0, 'the bucket is not empty');

@@ -11,12 +11,13 @@ import {
   isBrokerRequest,
   type RecordInput,
 } from '../storage/main.js';
+import { type HeldGroups, serveGroups } from './group-service.js';
 import type { SentRecords } from './producer-send.js';
 import type { TopicDescription, TopicSummary } from './topic-description.js';
 import { type TopicOptions, topicOptionsOf } from './topic-options.js';
 
 /** The part of a broker that others may use. */
-export interface HeldBroker {
+export interface HeldBroker extends HeldGroups {
   listTopics(): readonly TopicSummary[];
   describeTopic(name: string): Promise<TopicDescription>;
   createTopic(name: string, options: TopicOptions): Promise<unknown>;
@@ -34,11 +35,12 @@ export async function serveBroker(
   broker: HeldBroker,
   request: HolderRequest,
 ): Promise<HolderReply> {
-  if (isBrokerRequest(request)) return { ok: true, values: await answer(broker, request) };
+  if (isBrokerRequest(request)) return { ok: true, values: await carryOut(broker, request) };
   throw createError('NOT_A_LOG', { request: request.kind, actual: 'a broker' });
 }
 
-async function answer(
+/** The same for whoever has the broker itself. */
+export async function carryOut(
   broker: HeldBroker,
   request: BrokerRequest,
 ): Promise<Readonly<Record<string, HolderValue>>> {
@@ -66,6 +68,8 @@ async function answer(
       const { count } = await broker.send(request.topic, request.records);
       return { count };
     }
+    default:
+      return await serveGroups(broker, request);
   }
 }
 

@@ -6,6 +6,18 @@
  */
 
 import { createError, MillraceError } from '../base/errors.js';
+import { LogRecord, type RecordHeader, type RecordPlace } from '../storage/main.js';
+
+/** A record as readers get it; it stays valid for as long as it is referenced. */
+export interface ConsumerRecord<Value> {
+  readonly offset: number;
+  /** Milliseconds since 1970; -1 when the producer gave none. */
+  readonly timestamp: number;
+  readonly key: Buffer | null;
+  /** Null in a tombstone. */
+  readonly value: Value | null;
+  readonly headers: readonly RecordHeader[];
+}
 
 /** `Output` is what readers get, `Input` what producers give. */
 export interface Codec<Output, Input = Output> {
@@ -15,6 +27,8 @@ export interface Codec<Output, Input = Output> {
   encode(value: Input): Uint8Array | string | Promise<Uint8Array | string>;
   /** The bytes may be kept: nobody writes to them again. */
   decode(bytes: Buffer): Output | Promise<Output>;
+  /** @internal The record itself, of a codec that has nothing to decode. */
+  readonly recordAt?: (place: RecordPlace) => ConsumerRecord<Output>;
 }
 
 export function invalidValue(codec: string, reason: string, cause?: unknown): MillraceError {
@@ -30,6 +44,7 @@ export const bytes: Codec<Buffer, Uint8Array | string> = Object.freeze({
     throw invalidValue('bytes', `bytes or text, not ${typeof value}`);
   },
   decode: (value: Buffer): Buffer => value,
+  recordAt: (place: RecordPlace): ConsumerRecord<Buffer> => new LogRecord(place),
 });
 
 /** The value as `codec` stores it; whatever it throws becomes VALUE_INVALID. */
@@ -54,7 +69,8 @@ export function encodeValue<Input>(
   }
 }
 
-function asInvalid(codec: Codec<unknown, never>, error: unknown): MillraceError {
+/** What a codec threw, as VALUE_INVALID. */
+export function asInvalid(codec: { readonly name: string }, error: unknown): MillraceError {
   if (error instanceof MillraceError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return invalidValue(codec.name, reason.slice(0, 200), error);

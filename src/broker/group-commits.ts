@@ -66,14 +66,23 @@ export class GroupCommits {
   async commit(request: CommitRequest): Promise<void> {
     const { groupId } = request;
     checkGroupId(groupId);
-    this.#authorize(request);
-    this.#checkOffsets(request);
-    const committed = await Promise.all(request.offsets.map((of) => this.#secure(groupId, of)));
-    this.#authorize(request);
+    this.authorize(request);
+    this.checkOffsets(request);
+    this.#context.store.holds.check(groupId, request.offsets);
+    const committed = await Promise.all(request.offsets.map((of) => this.secure(groupId, of)));
+    this.authorize(request);
+    this.checkTopics(request);
     await this.#context.store.commit(groupId, committed);
-    if (groupDiagnostics.lag.isObserved) {
-      // The commit is done, whatever becomes of telling it.
-      this.publishLag(groupId, request.offsets).catch((cause) => {
+    this.observeLag([{ group: groupId, offsets: request.offsets }]);
+  }
+
+  /** Tells the lag of what was committed; the commit is done, whatever becomes of telling it. */
+  observeLag(
+    committed: readonly { readonly group: string; readonly offsets: readonly TopicPartition[] }[],
+  ): void {
+    if (!groupDiagnostics.lag.isObserved) return;
+    for (const { group, offsets } of committed) {
+      this.publishLag(group, offsets).catch((cause) => {
         groupDiagnostics.upkeepFailed.publish({ task: 'lag', cause });
       });
     }
@@ -134,7 +143,7 @@ export class GroupCommits {
   }
 
   /** Whether this caller may commit now; a member that does is alive. */
-  #authorize(request: CommitRequest): void {
+  authorize(request: CommitRequest): void {
     const { directory, rebalancer, checkOpen, clock } = this.#context;
     const { groupId, memberId, instanceId, generation } = request;
     checkOpen();
@@ -155,7 +164,7 @@ export class GroupCommits {
     throw groupError(answer, { group: groupId, memberId, generation });
   }
 
-  #checkOffsets({ groupId, offsets }: CommitRequest): void {
+  checkOffsets({ groupId, offsets }: CommitRequest): void {
     const { offsetMetadataMaxBytes } = this.#context.config;
     const facts = { group: groupId };
     if (offsets.length > limits.commitPartitionsMax) {
@@ -178,8 +187,16 @@ export class GroupCommits {
     }
   }
 
+  /** A topic that went meanwhile has been forgotten: nothing may be stored of it behind that. */
+  checkTopics({ groupId, offsets }: CommitRequest): void {
+    for (const { topic, partition } of offsets) {
+      if (this.#context.topics.partitionCount(topic) !== undefined) continue;
+      throw groupError('UNKNOWN_PARTITION', { group: groupId, topic, partition });
+    }
+  }
+
   /** Makes the log durable up to the offset, and ties the offset to it. */
-  async #secure(group: string, wanted: OffsetToCommit): Promise<CommittedOffset> {
+  async secure(group: string, wanted: OffsetToCommit): Promise<CommittedOffset> {
     const { topic, partition, offset, metadata = '' } = wanted;
     const log = await this.#context.topics.partition(topic, partition);
     if (log === undefined) throw groupError('UNKNOWN_PARTITION', { group, topic, partition });

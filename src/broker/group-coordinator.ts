@@ -16,7 +16,12 @@ import { resolveOptions } from '../base/options.js';
 import type { Group } from './group.js';
 import { GroupAdmin } from './group-admin.js';
 import { checkAssignments, checkCompatible, checkJoin, checkRoom } from './group-admission.js';
-import { type CommitRequest, type FetchedOffset, GroupCommits } from './group-commits.js';
+import {
+  type CommitContext,
+  type CommitRequest,
+  type FetchedOffset,
+  GroupCommits,
+} from './group-commits.js';
 import { groupDiagnostics } from './group-diagnostics.js';
 import { GroupDirectory } from './group-directory.js';
 import { groupError } from './group-errors.js';
@@ -35,7 +40,9 @@ import type {
 import { type GroupAnswer, groupAnswers } from './group-state.js';
 import { topicsOf } from './group-subscriptions.js';
 import type { GroupTopics, TopicPartition } from './group-topics.js';
+import { HeldOffsets } from './group-transactions.js';
 import { GroupUpkeep } from './group-upkeep.js';
+import type { GroupOffsets, OffsetMark } from './offset-entry.js';
 import { OffsetStore } from './offset-store.js';
 import type { StateLog } from './state-log.js';
 
@@ -53,6 +60,7 @@ export class GroupCoordinator {
   readonly #directory = new GroupDirectory();
   readonly #store: OffsetStore;
   readonly #rebalancer: GroupRebalancer;
+  readonly #context: CommitContext;
   readonly #commits: GroupCommits;
   readonly #upkeep: GroupUpkeep;
   /** Describe, list, reset, delete. */
@@ -70,6 +78,7 @@ export class GroupCoordinator {
     const checkOpen = () => this.#checkOpen();
     const shared = { clock, config, directory, rebalancer, store, topics, checkOpen };
     this.#rebalancer = rebalancer;
+    this.#context = shared;
     this.#commits = new GroupCommits(shared);
     this.#upkeep = new GroupUpkeep({ ...shared, commits: this.#commits });
     this.admin = new GroupAdmin({ ...shared, commits: this.#commits });
@@ -175,6 +184,29 @@ export class GroupCoordinator {
     return this.#commits.commit(request);
   }
 
+  /** What a transaction is to commit. */
+  holdOffsets(): HeldOffsets {
+    this.#checkOpen();
+    return new HeldOffsets(this.#context, this.#commits);
+  }
+
+  /** Whether the offsets of this transaction were stored. */
+  hasMark(mark: OffsetMark): boolean {
+    return this.#store.hasMark(mark);
+  }
+
+  /** Stores what a transaction decided before the program ended. */
+  async restoreOffsets(mark: OffsetMark, decided: readonly GroupOffsets[]): Promise<void> {
+    const nowMs = this.#environment.clock.nowMs();
+    for (const { group } of decided) this.#directory.findOrAdd(group, nowMs);
+    await this.#store.commitHeld(decided, mark);
+  }
+
+  /** Forgets which transactions have stored their offsets, where nobody will ask any more. */
+  dropMarks(isOver: (producerId: number) => boolean): Promise<void> {
+    return this.#store.dropMarks(isOver);
+  }
+
   /** The committed offsets of these partitions, or all; every commit asked for before counts. */
   fetch(groupId: string, partitions?: readonly TopicPartition[]): Promise<FetchedOffset[]> {
     return this.#commits.fetch(groupId, partitions);
@@ -204,11 +236,13 @@ export class GroupCoordinator {
   async forgetTopic(topic: string): Promise<void> {
     this.#checkOpen();
     this.noticeTopics([topic]);
-    await this.#store.settled();
-    for (const group of this.#store.committers) {
-      const gone = this.#store.offsets(group).filter((committed) => committed.topic === topic);
-      await this.#store.remove(group, gone);
-    }
+    await this.#forget((name) => name === topic);
+  }
+
+  /** Removes offsets of topics that are not there: a crash came between their ends. */
+  async forgetMissing(): Promise<void> {
+    const { topics } = this.#environment;
+    await this.#forget((name) => topics.partitionCount(name) === undefined);
   }
 
   /** Removes offsets and groups that are too old now, without waiting for the next check. */
@@ -229,6 +263,14 @@ export class GroupCoordinator {
     }
     await this.#upkeep.close();
     await this.#store.settled();
+  }
+
+  async #forget(isGone: (topic: string) => boolean): Promise<void> {
+    await this.#store.settled();
+    for (const group of this.#store.committers) {
+      const gone = this.#store.offsets(group).filter(({ topic }) => isGone(topic));
+      await this.#store.forget(group, gone);
+    }
   }
 
   #joinAs(request: JoinRequest): Promise<JoinResult> {

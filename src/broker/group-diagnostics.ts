@@ -67,7 +67,7 @@ export interface GroupStoreFailed extends GroupEventFacts {
 
 /** What is done from time to time failed; it is tried again. */
 export interface GroupUpkeepFailed {
-  readonly task: 'expiry' | 'lag';
+  readonly task: 'expiry' | 'lag' | 'forget';
   readonly cause: unknown;
 }
 

@@ -68,7 +68,8 @@ export class GroupUpkeep {
     const offsets = store.offsets(groupId);
     const subscribed = subscribedBy(group);
     const facts = { state, protocolType, emptySinceMs, subscribed, offsets };
-    const expired = expiredOffsets(facts, nowMs, retentionMs);
+    const old = expiredOffsets(facts, nowMs, retentionMs);
+    const expired = old.filter((at) => !store.holds.isHeld(groupId, at));
     try {
       if (expired.length > 0) {
         await store.remove(groupId, expired);

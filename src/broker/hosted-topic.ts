@@ -15,6 +15,14 @@ import { unknownPartition, unknownTopic } from './topic-errors.js';
 import { partitionFolder } from './topic-name.js';
 import { logOptionsOf, rememberedLogOptions } from './topic-options.js';
 
+/** Who is told of the partitions of topics. */
+export interface PartitionWatcher {
+  /** Awaited before anybody else gets the log; a failure is that of the opening. */
+  opening?(topic: string, partition: number, log: PartitionLog): Promise<void>;
+  /** The log can be used from here on. */
+  opened?(topic: string, partition: number, log: PartitionLog): void;
+}
+
 interface HostedPartition {
   readonly log: Log;
   readonly partition: PartitionLog;
@@ -22,15 +30,22 @@ interface HostedPartition {
 
 export class HostedTopic {
   readonly #folder: LogsFolder;
+  readonly #watchers: readonly PartitionWatcher[];
   #definition: TopicDefinition;
   #state: 'open' | 'deleted' | 'closed' = 'open';
   /** By number; absent until somebody asks for it. */
   readonly #opening = new Map<number, Promise<HostedPartition>>();
   readonly #open = new Map<number, PartitionLog>();
 
-  constructor(folder: LogsFolder, definition: TopicDefinition) {
+  /** `watchers` may gain members later: those hear of what is opened from then on. */
+  constructor(
+    folder: LogsFolder,
+    definition: TopicDefinition,
+    watchers: readonly PartitionWatcher[] = [],
+  ) {
     assert(definition.state === 'active', 'a topic that is used is not being deleted');
     this.#folder = folder;
+    this.#watchers = watchers;
     this.#definition = definition;
   }
 
@@ -134,7 +149,14 @@ export class HostedTopic {
       throw createError('TOPIC_CONFLICT', { message, ...facts });
     }
     const embedded = embedPartitionLog(log);
+    try {
+      for (const watcher of this.#watchers) await watcher.opening?.(this.name, partition, embedded);
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
     this.#open.set(partition, embedded);
+    for (const watcher of this.#watchers) watcher.opened?.(this.name, partition, embedded);
     return { log, partition: embedded };
   }
 

@@ -3,6 +3,7 @@
  *
  *     offset/<topic>/<partition>/<group>   [1, offset, epoch, metadata, committed at]
  *     group/<group>                        [1, protocol type, generation, empty since or null]
+ *     transaction/<producer id>            [1, epoch]: its offsets are in the same batch
  *
  * A topic's name has no slash, so a group's may have any. Times are wall times in milliseconds.
  * Null instead of a time says that the group had members when the entry was written.
@@ -27,15 +28,30 @@ export interface GroupFacts {
   readonly emptySinceMs: number | null;
 }
 
+/** What a transaction stores for one group. */
+export interface GroupOffsets {
+  readonly group: string;
+  readonly offsets: readonly CommittedOffset[];
+}
+
+/** The transaction whose decision some offsets are. */
+export interface OffsetMark {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
 export type LoadedEntry =
   | { readonly kind: 'offset'; readonly group: string; readonly committed: CommittedOffset }
   | { readonly kind: 'no-offset'; readonly group: string; readonly at: TopicPartition }
   | { readonly kind: 'group'; readonly group: string; readonly facts: GroupFacts }
-  | { readonly kind: 'no-group'; readonly group: string };
+  | { readonly kind: 'no-group'; readonly group: string }
+  | { readonly kind: 'mark'; readonly mark: OffsetMark }
+  | { readonly kind: 'no-mark'; readonly producerId: number };
 
 const VERSION = 1;
 const OFFSET_KEY = /^offset\/([a-zA-Z0-9._-]{1,249})\/(0|[1-9]\d{0,8})\/([\s\S]+)$/;
 const GROUP_KEY = /^group\/([\s\S]+)$/;
+const MARK_KEY = /^transaction\/(0|[1-9]\d{0,15})$/;
 
 export function offsetEntry(group: string, committed: CommittedOffset): StateEntry {
   const { offset, epoch, metadata, committedAtMs } = committed;
@@ -53,6 +69,14 @@ export function groupEntry(group: string, facts: GroupFacts | null): StateEntry 
   return { key: `group/${group}`, value: [VERSION, protocolType, generation, emptySinceMs] };
 }
 
+export function markEntry({ producerId, producerEpoch }: OffsetMark): StateEntry {
+  return { key: `transaction/${producerId}`, value: [VERSION, producerEpoch] };
+}
+
+export function noMarkEntry(producerId: number): StateEntry {
+  return { key: `transaction/${producerId}`, value: null };
+}
+
 /** FORMAT_UNSUPPORTED when a newer version wrote it, LOG_CORRUPT when nobody did. */
 export function readEntry({ key, value }: StateEntry): LoadedEntry {
   const [, group] = GROUP_KEY.exec(key) ?? [];
@@ -60,6 +84,8 @@ export function readEntry({ key, value }: StateEntry): LoadedEntry {
     if (value === null) return { kind: 'no-group', group };
     return { kind: 'group', group, facts: readGroup(key, value) };
   }
+  const [, digits] = MARK_KEY.exec(key) ?? [];
+  if (digits !== undefined) return readMark(key, Number(digits), value);
   const [, topic, number, owner] = OFFSET_KEY.exec(key) ?? [];
   if (topic === undefined || number === undefined || owner === undefined) throw corrupt(key);
   const at = { topic, partition: Number(number) };
@@ -81,6 +107,15 @@ function readGroup(key: string, value: StateValue): GroupFacts {
   if (typeof protocolType !== 'string' || !isWhole(generation, 0)) throw corrupt(key);
   if (emptySinceMs !== null && !isWhole(emptySinceMs, 0)) throw corrupt(key);
   return { protocolType, generation, emptySinceMs };
+}
+
+function readMark(key: string, producerId: number, value: StateValue | null): LoadedEntry {
+  if (!isWhole(producerId, 0)) throw corrupt(key);
+  if (value === null) return { kind: 'no-mark', producerId };
+  checkVersion(key, value);
+  const [, producerEpoch] = value;
+  if (!isWhole(producerEpoch, 0)) throw corrupt(key);
+  return { kind: 'mark', mark: { producerId, producerEpoch } };
 }
 
 function checkVersion(key: string, value: StateValue): void {

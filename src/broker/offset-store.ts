@@ -3,7 +3,11 @@
  *
  * Every change is one append, so all of it lasts or nothing, and takes effect in memory once it is
  * durable, in the order of the calls. `settled` tells when what was asked before has taken effect:
- * whoever reads after it sees every commit that was under way.
+ * whoever reads after it sees every commit that was under way, those of transactions too.
+ *
+ * What a transaction holds is changed by nobody else until that has ended. Its offsets are stored
+ * together with a mark that says so: a decision that is found at the next open without its mark is
+ * carried out then.
  */
 
 import { partitionName } from './assignor-order.js';
@@ -11,11 +15,16 @@ import type { TopicPartition } from './group-topics.js';
 import {
   type CommittedOffset,
   type GroupFacts,
+  type GroupOffsets,
   groupEntry,
+  markEntry,
+  noMarkEntry,
   noOffsetEntry,
+  type OffsetMark,
   offsetEntry,
   readEntry,
 } from './offset-entry.js';
+import { OffsetHolds } from './offset-holds.js';
 import type { StateEntry, StateLog } from './state-log.js';
 
 /** Keys have 520 bytes at most, so this many removals fit in a batch of the smallest default. */
@@ -25,10 +34,14 @@ const REMOVED_AT_ONCE_MAX = 1_000;
 type OffsetChange = (group: string, at: TopicPartition, offset: number | undefined) => void;
 
 export class OffsetStore {
+  /** What transactions hold. */
+  readonly holds = new OffsetHolds();
   readonly #log: StateLog;
   readonly #onChange: OffsetChange;
   readonly #offsets = new Map<string, Map<string, CommittedOffset>>();
   readonly #groups = new Map<string, GroupFacts>();
+  /** The epoch of the last transaction whose offsets were stored, by producer id. */
+  readonly #marks = new Map<number, number>();
   #tail: Promise<unknown> = Promise.resolve();
 
   private constructor(log: StateLog, onChange: OffsetChange) {
@@ -63,11 +76,13 @@ export class OffsetStore {
 
   /** Resolves when all that was asked before has taken effect or failed; never rejects. */
   async settled(): Promise<void> {
+    await this.holds.decided();
     await this.#tail;
   }
 
-  /** Resolves when the offsets are durable. */
+  /** Resolves when the offsets are durable. Rejects with OFFSET_HELD. */
   async commit(group: string, offsets: readonly CommittedOffset[]): Promise<void> {
+    this.holds.check(group, offsets);
     const entries = offsets.map((committed) => offsetEntry(group, committed));
     await this.#append(entries, () => {
       this.#set(group, offsets);
@@ -75,8 +90,51 @@ export class OffsetStore {
     });
   }
 
-  /** What was removed when it fails in the middle stays removed: it can be asked for again. */
+  /** Stores what a transaction holds, all of it or nothing; with a mark that it was. */
+  async commitHeld(
+    committed: readonly GroupOffsets[],
+    mark: OffsetMark | undefined,
+  ): Promise<void> {
+    const entries = committed.flatMap(({ group, offsets }) =>
+      offsets.map((one) => offsetEntry(group, one)),
+    );
+    if (mark !== undefined) entries.push(markEntry(mark));
+    await this.#append(entries, () => {
+      for (const { group, offsets } of committed) {
+        this.#set(group, offsets);
+        for (const at of offsets) this.#onChange(group, at, at.offset);
+      }
+      if (mark !== undefined) this.#marks.set(mark.producerId, mark.producerEpoch);
+    });
+  }
+
+  /** Whether the offsets of this transaction were stored, and perhaps others since. */
+  hasMark({ producerId, producerEpoch }: OffsetMark): boolean {
+    return (this.#marks.get(producerId) ?? -1) >= producerEpoch;
+  }
+
+  /** Removes the marks of producers of which no decision will be found any more. */
+  async dropMarks(isOver: (producerId: number) => boolean): Promise<void> {
+    const over = [...this.#marks.keys()].filter(isOver);
+    for (let first = 0; first < over.length; first += REMOVED_AT_ONCE_MAX) {
+      const part = over.slice(first, first + REMOVED_AT_ONCE_MAX);
+      await this.#append(part.map(noMarkEntry), () => {
+        for (const producerId of part) this.#marks.delete(producerId);
+      });
+    }
+  }
+
+  /**
+   * What was removed when it fails in the middle stays removed: it can be asked for again. Rejects
+   * with OFFSET_HELD.
+   */
   async remove(group: string, partitions: readonly TopicPartition[]): Promise<void> {
+    this.holds.check(group, partitions);
+    await this.forget(group, partitions);
+  }
+
+  /** Removes offsets of topics that are gone: who holds one of them cannot store it any more. */
+  async forget(group: string, partitions: readonly TopicPartition[]): Promise<void> {
     for (let first = 0; first < partitions.length; first += REMOVED_AT_ONCE_MAX) {
       const part = partitions.slice(first, first + REMOVED_AT_ONCE_MAX);
       const entries = part.map((at) => noOffsetEntry(group, at));
@@ -116,6 +174,9 @@ export class OffsetStore {
     if (entry.kind === 'offset') this.#set(entry.group, [entry.committed]);
     else if (entry.kind === 'no-offset') this.#unset(entry.group, [entry.at]);
     else if (entry.kind === 'group') this.#groups.set(entry.group, entry.facts);
+    else if (entry.kind === 'mark')
+      this.#marks.set(entry.mark.producerId, entry.mark.producerEpoch);
+    else if (entry.kind === 'no-mark') this.#marks.delete(entry.producerId);
     else this.#groups.delete(entry.group);
   }
 

@@ -2,8 +2,8 @@
  * The logs of a broker's own state that are open: each is opened once, and closed with the broker.
  */
 
-import { createError } from '../base/errors.js';
-import type { Log, LogsFolder } from '../storage/main.js';
+import { createError, hasCode } from '../base/errors.js';
+import type { Log, LogOptions, LogsFolder } from '../storage/main.js';
 import { embedPartitionLog } from './partition-log.js';
 import { PartitionStateLog, stateLogOptions } from './partition-state-log.js';
 import type { StateLog } from './state-log.js';
@@ -17,16 +17,32 @@ export class OpenStates {
     this.#folder = folder;
   }
 
-  /** The state in this folder, which is made when it is absent. */
-  async open(name: string): Promise<StateLog> {
+  /** The state in this folder, made when it is absent, altered when it has other options. */
+  async open(name: string, options: LogOptions = stateLogOptions): Promise<StateLog> {
     if (this.#isClosed) throw createError('BROKER_CLOSED', { path: this.#folder.directory });
     const known = this.#logs.get(name);
-    const opening = known ?? this.#folder.openLog(name, stateLogOptions);
+    const opening = known ?? this.#openLog(name, options);
     if (known === undefined) {
       this.#logs.set(name, opening);
       opening.catch(() => this.#logs.delete(name));
     }
     return new PartitionStateLog(embedPartitionLog(await opening), name);
+  }
+
+  async #openLog(name: string, options: LogOptions): Promise<Log> {
+    try {
+      return await this.#folder.openLog(name, options);
+    } catch (error) {
+      if (!hasCode(error, 'OPTION_CONFLICT')) throw error;
+    }
+    const log = await this.#folder.openLog(name, {});
+    try {
+      await log.alter(options);
+      return log;
+    } catch (error) {
+      await log.close();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

@@ -30,9 +30,13 @@ export class PartitionStateLog implements StateLog {
     this.#name = name;
   }
 
-  async append(entries: readonly StateEntry[]): Promise<void> {
+  async append(
+    entries: readonly StateEntry[],
+    acks: 'durable' | 'written' = 'durable',
+  ): Promise<void> {
     await this.#log.append(
       entries.map(({ key, value }) => ({ key, value: value === null ? null : pack(value) })),
+      { acks },
     );
   }
 

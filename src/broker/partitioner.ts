@@ -7,7 +7,7 @@
  */
 
 import type { Prng } from '../base/prng.js';
-import { murmur2 } from './murmur2.js';
+import { murmur2, murmur2Ascii } from './murmur2.js';
 
 export interface PartitionedRecord {
   readonly key: Uint8Array | string | null;
@@ -21,12 +21,16 @@ export function keyPartition(key: Uint8Array | string, partitions: number): numb
   return (hashOf(key) & 0x7fff_ffff) % partitions;
 }
 
+/** Longer text is written faster than it is read character by character. */
+const ASCII_UNITS_MAX = 64;
 /** Text of this many UTF-16 units fits into the scratch memory, whatever it is. */
 const SCRATCH_UNITS = 256;
 const scratch = Buffer.alloc(3 * SCRATCH_UNITS);
 
 function hashOf(key: Uint8Array | string): number {
   if (typeof key !== 'string') return murmur2(key);
+  const hash = key.length <= ASCII_UNITS_MAX ? murmur2Ascii(key) : undefined;
+  if (hash !== undefined) return hash;
   if (key.length > SCRATCH_UNITS) return murmur2(Buffer.from(key));
   return murmur2(scratch, scratch.write(key));
 }

@@ -9,13 +9,15 @@
 
 import { createError, hasCode } from '../base/errors.js';
 import { Prng } from '../base/prng.js';
-import type { Acks } from '../storage/main.js';
+import { type Acks, checkOne } from '../storage/main.js';
 import type { BrokerEnvironment } from './broker-environment.js';
 import type { Codec } from './codec.js';
+import type { Deduplications } from './deduplications.js';
 import type { HostedTopic } from './hosted-topic.js';
 import type { PartitionLog } from './partition-log.js';
-import { keyPartition, type Partitioner, StickyPartition } from './partitioner.js';
+import type { Partitioner } from './partitioner.js';
 import { ProducerBuffer } from './producer-buffer.js';
+import { DraftMemory } from './producer-draft.js';
 import type { ProducerIdentity, ProducerIds } from './producer-ids.js';
 import {
   type ProducerConfig,
@@ -23,16 +25,26 @@ import {
   resolveProducerOptions,
 } from './producer-options.js';
 import { ProducerPace } from './producer-pace.js';
-import { PartitionSender, type SenderSurroundings } from './producer-partition.js';
+import type { PartitionSender, SenderSurroundings } from './producer-partition.js';
 import {
   dealOut,
   type EncodedRecord,
   type EncodedRecords,
+  encodeOne,
   encodeRecords,
   ownRecords,
   type TopicRecord,
 } from './producer-records.js';
-import { type OpenSend, PendingSend, type SendShare, type SentRecords } from './producer-send.js';
+import {
+  type OpenSend,
+  onlyOne,
+  type Pending,
+  PendingSend,
+  SendShare,
+  type SentRecord,
+  type SentRecords,
+} from './producer-send.js';
+import { ProducerTopic } from './producer-topic.js';
 
 export interface ProducerOptions extends ProducerTableOptions {
   /** Chooses the partition of records that name none; by key, and sticky, when absent. */
@@ -45,6 +57,17 @@ export interface SendOptions {
    * its way already goes on, and the send settles with it.
    */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Of the records that are sent to the topic with this id within its `deduplicationWindowMs`, one
+   * is stored; 1 to 256 UTF-8 bytes. For a single record, and not with `acks: 'none'`.
+   */
+  readonly deduplicationId?: string | undefined;
+}
+
+/** What this file knows of them: ids are seen to before. */
+export interface CoreSendOptions extends Pick<SendOptions, 'signal'> {
+  /** The send keeps its place, and goes on once this has resolved; it fails with it too. */
+  readonly after?: Promise<void> | undefined;
 }
 
 /** Where a send goes, and how its values become bytes. */
@@ -53,21 +76,19 @@ export interface SendTarget<Value> {
   readonly codec: Codec<unknown, Value>;
 }
 
-interface TopicSenders {
-  readonly sticky: StickyPartition;
-  readonly byPartition: Map<number, PartitionSender>;
-}
-
 export class ProducerCore {
+  readonly deduplications: Deduplications;
   readonly #config: ProducerConfig;
   readonly #partitioner: Partitioner | undefined;
   readonly #prng: Prng;
   readonly #buffer: ProducerBuffer;
   readonly #pace: ProducerPace;
   readonly #around: SenderSurroundings;
-  readonly #topics = new WeakMap<HostedTopic, TopicSenders>();
-  readonly #pending = new Set<OpenSend>();
-  readonly #settled = (over: OpenSend): void => void this.#pending.delete(over);
+  readonly #topics = new WeakMap<HostedTopic, ProducerTopic>();
+  /** The topic that was sent to last. */
+  #last: ProducerTopic | undefined;
+  readonly #pending = new Set<Pending>();
+  readonly #settled = (over: Pending): void => void this.#pending.delete(over);
   /** In line, oldest first; kept for `drop-oldest` only. */
   readonly #line = new Map<SendShare, PartitionSender>();
   /** Logs that were written to since the last flush. */
@@ -79,7 +100,13 @@ export class ProducerCore {
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ProducerOptions, environment: BrokerEnvironment, ids: ProducerIds) {
+  constructor(
+    options: ProducerOptions,
+    environment: BrokerEnvironment,
+    ids: ProducerIds,
+    deduplications: Deduplications,
+  ) {
+    this.deduplications = deduplications;
     const { partitioner, ...given } = options;
     if (partitioner !== undefined && typeof partitioner !== 'function') {
       const expected = 'a function';
@@ -94,10 +121,14 @@ export class ProducerCore {
       acks: this.#config.acks,
       identify: () => this.#identify(ids),
       pace: this.#pace,
+      memory: new DraftMemory(),
+      nowMs: () => environment.clock.nowMs(),
+      begun: (draft) => this.#pending.add(draft),
+      over: this.#settled,
       left: (share) => this.#line.delete(share),
       handedOver: (topic, partition, log) => {
         if (this.#config.acks !== 'durable') this.#touched.add(log);
-        this.#sendersOf(topic).sticky.handedOver(partition, topic.partitions);
+        this.#topicOf(topic).sticky.handedOver(partition, topic.partitions);
       },
       ended: (bytes, records) => this.#buffer.give(bytes, records),
     };
@@ -120,25 +151,55 @@ export class ProducerCore {
     return this.#buffer.waitingCount;
   }
 
+  /** Throws what a send is refused with, whatever its records are. */
+  checkSend(topic: HostedTopic, signal: AbortSignal | undefined): void {
+    this.#checkOpen(topic);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw createError('OPTION_INVALID', { option: 'signal', expected: 'an AbortSignal' });
+    }
+    signal?.throwIfAborted();
+  }
+
+  /** A send that is seen to elsewhere, and may come here later: `flush` waits for it too. */
+  noteSend(promise: Promise<unknown>): void {
+    const pending = { promise };
+    const over = (): void => this.#settled(pending);
+    this.#pending.add(pending);
+    promise.then(over, over);
+  }
+
   /** `resultOf` makes what the promise resolves to. */
   send<Value, Result>(
     target: SendTarget<Value>,
     records: readonly TopicRecord<Value>[],
     resultOf: (sent: SentRecords) => Result,
-    { signal }: SendOptions = {},
+    { signal, after }: CoreSendOptions = {},
   ): Promise<Result> {
     try {
       const { topic } = target;
       this.#checkSendable(topic, records, signal);
-      const encoded = encodeRecords(records, target.codec);
-      const send = new PendingSend(topic.name, this.#settled, resultOf);
-      this.#pending.add(send);
-      if (this.#encoding === undefined && !(encoded instanceof Promise)) {
-        this.#submitOrFail(send, topic, encoded, signal);
-      } else {
-        this.#submitLater(send, topic, encoded, signal);
+      const encoded = inTurn(encodeRecords(records, target.codec), after);
+      return this.#begin(topic, encoded, resultOf, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** One record without options, the shortest way. */
+  sendOne<Value>(target: SendTarget<Value>, record: TopicRecord<Value>): Promise<SentRecord> {
+    try {
+      const { topic } = target;
+      this.#checkOpen(topic);
+      const encoded = encodeOne(record, target.codec);
+      if (encoded instanceof Promise)
+        return this.#begin(topic, listed(encoded), onlyOne, undefined);
+      if (this.#encoding === undefined && this.#config.onFull !== 'drop-oldest') {
+        const bytes = checkOne(encoded, topic.definition.config, 0);
+        const senders = this.#topicOf(topic);
+        const sender = senders.sender(senders.partitionOf(encoded));
+        if (this.#buffer.take(bytes, 1)) return sender.addRecord(encoded, bytes);
       }
-      return send.promise;
+      return this.#begin(topic, { records: [encoded], isBorrowed: true }, onlyOne, undefined);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -186,18 +247,34 @@ export class ProducerCore {
     return this.#identity;
   }
 
+  #begin<Result>(
+    topic: HostedTopic,
+    encoded: EncodedRecords | Promise<EncodedRecords>,
+    resultOf: (sent: SentRecords) => Result,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
+    const send = new PendingSend(topic.name, this.#settled, resultOf);
+    this.#pending.add(send);
+    if (this.#encoding === undefined && !(encoded instanceof Promise)) {
+      this.#submitOrFail(send, topic, encoded, signal);
+    } else {
+      this.#submitLater(send, topic, encoded, signal);
+    }
+    return send.promise;
+  }
+
+  #checkOpen(topic: HostedTopic): void {
+    if (this.#isClosed) throw createError('PRODUCER_CLOSED', { topic: topic.name });
+    topic.checkOpen();
+    if (this.#encodingCount >= this.#config.waitingSendsMax) throw this.#buffer.fullError();
+  }
+
   #checkSendable(
     topic: HostedTopic,
     records: readonly unknown[],
     signal: AbortSignal | undefined,
   ): void {
-    if (this.#isClosed) throw createError('PRODUCER_CLOSED', { topic: topic.name });
-    topic.checkOpen();
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw createError('OPTION_INVALID', { option: 'signal', expected: 'an AbortSignal' });
-    }
-    signal?.throwIfAborted();
-    if (this.#encodingCount >= this.#config.waitingSendsMax) throw this.#buffer.fullError();
+    this.checkSend(topic, signal);
     if (records.length > 0) return;
     const reason = 'a send takes at least one record';
     throw createError('RECORD_INVALID', { field: 'records', reason });
@@ -248,8 +325,8 @@ export class ProducerCore {
     encoded: EncodedRecords,
     signal: AbortSignal | undefined,
   ): void {
-    const { config } = topic.definition;
-    const dealt = dealOut(send, encoded.records, config, (one) => this.#partitionOf(topic, one));
+    const senders = this.#topicOf(topic);
+    const dealt = dealOut(send, encoded.records, topic.definition.config, senders);
     let bytes = 0;
     for (const share of dealt) bytes += share.bytes;
     const records = encoded.records.length;
@@ -257,16 +334,22 @@ export class ProducerCore {
     if (refusal !== undefined) throw refusal;
     send.expect(dealt.length, records);
     const hasRoom = this.#takeRoom(bytes, records);
-    const left = hasRoom ? dealt.filter((share) => !this.#handOver(topic, share)) : dealt;
+    const mayLeave = signal !== undefined || this.#config.onFull === 'drop-oldest';
+    const left = hasRoom ? dealt.filter((share) => !this.#passOn(senders, share, mayLeave)) : dealt;
+    if (left.length === 0) return;
     const shares = encoded.isBorrowed ? left.map(ownShare) : left;
     if (hasRoom) this.#enqueue(topic, shares, signal);
     else if (this.#config.onFull !== 'wait') throw this.#buffer.fullError();
     else this.#waitForRoom(send, topic, shares, { bytes, records }, signal);
   }
 
-  /** Whether the share went out at once: then nothing of it need be copied. */
-  #handOver(topic: HostedTopic, share: SendShare): boolean {
-    return this.#senderFor(topic, share.partition).handOverNow(share);
+  /** Whether the share went out, or was encoded, at once: then nothing of it need be copied. */
+  #passOn(senders: ProducerTopic, share: SendShare, mayLeave: boolean): boolean {
+    const sender = senders.sender(share.partition);
+    if (sender.handOverNow(share)) return true;
+    if (mayLeave) return false;
+    sender.addShare(share);
+    return true;
   }
 
   #waitForRoom(
@@ -332,39 +415,22 @@ export class ProducerCore {
     this.#buffer.give(share.bytes, share.records.length);
   }
 
-  #partitionOf(topic: HostedTopic, record: EncodedRecord): number {
-    const { partitions } = topic;
-    const { partition } = record;
-    if (partition !== undefined) {
-      topic.checkPartition(partition);
-      return partition;
-    }
-    const key = record.key ?? null;
-    if (this.#partitioner !== undefined) {
-      const chosen = this.#partitioner({ key }, partitions);
-      topic.checkPartition(chosen);
-      return chosen;
-    }
-    if (key !== null) return keyPartition(key, partitions);
-    return this.#sendersOf(topic).sticky.choose(partitions);
-  }
-
-  #sendersOf(topic: HostedTopic): TopicSenders {
+  #topicOf(topic: HostedTopic): ProducerTopic {
+    if (this.#last?.topic === topic) return this.#last;
     const known = this.#topics.get(topic);
-    if (known !== undefined) return known;
-    const made = { sticky: new StickyPartition(this.#prng), byPartition: new Map() };
-    this.#topics.set(topic, made);
-    return made;
+    const found = known ?? new ProducerTopic(topic, this.#partitioner, this.#prng, this.#around);
+    if (known === undefined) this.#topics.set(topic, found);
+    this.#last = found;
+    return found;
   }
 
   #senderFor(topic: HostedTopic, partition: number): PartitionSender {
-    const { byPartition } = this.#sendersOf(topic);
-    const known = byPartition.get(partition);
-    if (known !== undefined) return known;
-    const made = new PartitionSender(topic, partition, this.#around);
-    byPartition.set(partition, made);
-    return made;
+    return this.#topicOf(topic).sender(partition);
   }
+}
+
+async function listed(encoded: Promise<EncodedRecord>): Promise<EncodedRecords> {
+  return { records: [await encoded], isBorrowed: false };
 }
 
 /** A log that is closed has made durable what it took, or is gone with its topic. */
@@ -374,6 +440,16 @@ async function flushUnlessClosed(log: PartitionLog): Promise<void> {
   } catch (error) {
     if (!hasCode(error, 'LOG_CLOSED')) throw error;
   }
+}
+
+/** Records that are to wait are copied before the caller gets its memory back. */
+function inTurn(
+  encoded: EncodedRecords | Promise<EncodedRecords>,
+  after: Promise<void> | undefined,
+): EncodedRecords | Promise<EncodedRecords> {
+  if (after === undefined) return encoded;
+  const kept = encoded instanceof Promise ? encoded : owned(encoded);
+  return Promise.all([kept, after]).then(([records]) => records);
 }
 
 function owned({ records, isBorrowed }: EncodedRecords): EncodedRecords {
@@ -386,6 +462,6 @@ function owned({ records, isBorrowed }: EncodedRecords): EncodedRecords {
   return { records: copies, isBorrowed: false };
 }
 
-function ownShare(share: SendShare): SendShare {
-  return { ...share, records: ownRecords(share.records) };
+function ownShare({ send, partition, records, bytes }: SendShare): SendShare {
+  return new SendShare(send, partition, ownRecords(records), bytes);
 }

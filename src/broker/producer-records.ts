@@ -10,7 +10,7 @@ import {
   type RecordInput,
 } from '../storage/main.js';
 import { bytes, type Codec, copyBytes, encodeValue } from './codec.js';
-import type { OpenSend, SendShare } from './producer-send.js';
+import { type OpenSend, SendShare } from './producer-send.js';
 
 export interface TopicRecord<Value> {
   readonly key?: Uint8Array | string | null | undefined;
@@ -59,6 +59,15 @@ export function encodeRecords<Value>(
   return { records: settled, isBorrowed: false };
 }
 
+/** The same for one record; what is given at once may be the caller's still. */
+export function encodeOne<Value>(
+  record: TopicRecord<Value>,
+  codec: Codec<unknown, Value>,
+): EncodedRecord | Promise<EncodedRecord> {
+  if (isBytesCodec(codec) && isEncoded(record)) return record;
+  return encodeRecord(record, codec);
+}
+
 /** The same records in memory of their own. */
 export function ownRecords(records: readonly EncodedRecord[]): readonly RecordInput[] {
   return records.map((record) => ({
@@ -75,10 +84,13 @@ function isBytesCodec(codec: Codec<unknown, never>): boolean {
 
 /** What is not bytes is found when the record is checked. */
 function areEncoded(records: readonly TopicRecord<unknown>[]): records is readonly EncodedRecord[] {
-  for (const record of records) {
-    if (typeof record !== 'object' || record === null) throw notARecord();
-  }
+  for (const record of records) isEncoded(record);
   return true;
+}
+
+function isEncoded(record: TopicRecord<unknown>): record is EncodedRecord {
+  if (typeof record === 'object' && record !== null) return true;
+  throw notARecord();
 }
 
 function notARecord(): Error {
@@ -118,43 +130,104 @@ function ownBytes(given: Uint8Array | string | null | undefined): typeof given {
   return given instanceof Uint8Array ? copyBytes(given) : given;
 }
 
+/** Says where a record goes. */
+export interface RecordRouter {
+  partitionOf(record: EncodedRecord): number;
+}
+
 /**
- * Deals records out; `partitionOf` says where each goes. Records of one partition keep their order.
+ * Deals records out. Records of one partition keep their order.
  * Throws RECORD_INVALID, RECORD_TOO_LARGE, KEY_REQUIRED: then none of them is sent.
  */
 export function dealOut(
   send: OpenSend,
   encoded: readonly EncodedRecord[],
   limits: AppendLimits,
-  partitionOf: (record: EncodedRecord) => number,
+  router: RecordRouter,
 ): readonly SendShare[] {
-  const [only] = encoded;
-  if (only !== undefined && encoded.length === 1) {
-    const bytes = checkOne(only, limits, 0);
-    return [{ send, partition: partitionOf(only), records: encoded, bytes }];
-  }
-  const shares: SendShare[] = [];
-  const open = new Map<number, OpenShare>();
   const bytesMax = limits.batchBytesMax - BATCH_OVERHEAD_BYTES;
-  for (let index = 0; index < encoded.length; index += 1) {
-    const record = encoded[index];
-    if (record === undefined) throw notARecord();
+  const { length } = encoded;
+  let first = -1;
+  let bytes = 0;
+  // What goes to one partition as a whole is passed on as it was given.
+  for (let index = 0; index < length; index += 1) {
+    const record = recordAt(encoded, index);
     const size = checkOne(record, limits, index);
-    const partition = partitionOf(record);
-    const share = open.get(partition);
-    if (share !== undefined && share.bytes + size <= bytesMax) {
-      share.records.push(record);
-      share.bytes += size;
+    const partition = router.partitionOf(record);
+    if (index === 0) first = partition;
+    if (partition === first && (bytes + size <= bytesMax || index === 0)) {
+      bytes += size;
       continue;
     }
-    if (share !== undefined) shares.push({ send, partition, ...share });
-    open.set(partition, { records: [record], bytes: size });
+    const dealt = new Dealt(send, bytesMax);
+    dealt.begin(first, encoded.slice(0, index), bytes);
+    dealt.add(partition, record, size);
+    for (let next = index + 1; next < length; next += 1) {
+      const other = recordAt(encoded, next);
+      const otherSize = checkOne(other, limits, next);
+      dealt.add(router.partitionOf(other), other, otherSize);
+    }
+    return dealt.end();
   }
-  for (const [partition, share] of open) shares.push({ send, partition, ...share });
-  return shares;
+  return [new SendShare(send, first, encoded, bytes)];
+}
+
+function recordAt(encoded: readonly EncodedRecord[], index: number): EncodedRecord {
+  const record = encoded[index];
+  if (record === undefined) throw notARecord();
+  return record;
 }
 
 interface OpenShare {
-  readonly records: RecordInput[];
+  readonly partition: number;
+  records: RecordInput[];
   bytes: number;
+}
+
+/** Records of one send by partition. */
+class Dealt {
+  readonly #send: OpenSend;
+  readonly #bytesMax: number;
+  readonly #shares: SendShare[] = [];
+  readonly #open = new Map<number, OpenShare>();
+  /** The open share of the record before. */
+  #last: OpenShare | undefined;
+
+  constructor(send: OpenSend, bytesMax: number) {
+    this.#send = send;
+    this.#bytesMax = bytesMax;
+  }
+
+  begin(partition: number, records: EncodedRecord[], bytes: number): void {
+    const share = { partition, records, bytes };
+    this.#open.set(partition, share);
+    this.#last = share;
+  }
+
+  add(partition: number, record: EncodedRecord, bytes: number): void {
+    const isSame = this.#last?.partition === partition;
+    const share = isSame ? this.#last : this.#open.get(partition);
+    if (share === undefined) {
+      this.begin(partition, [record], bytes);
+      return;
+    }
+    this.#last = share;
+    if (share.bytes + bytes <= this.#bytesMax) {
+      share.records.push(record);
+      share.bytes += bytes;
+      return;
+    }
+    this.#close(share);
+    share.records = [record];
+    share.bytes = bytes;
+  }
+
+  end(): readonly SendShare[] {
+    for (const share of this.#open.values()) this.#close(share);
+    return this.#shares;
+  }
+
+  #close({ partition, records, bytes }: OpenShare): void {
+    this.#shares.push(new SendShare(this.#send, partition, records, bytes));
+  }
 }

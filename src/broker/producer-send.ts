@@ -15,6 +15,15 @@ export interface SentRange {
   readonly lastOffset: number;
 }
 
+/** Where one record is. */
+export interface SentRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** A record with the same `deduplicationId` was stored before: this is where. */
+  readonly isDuplicate?: true;
+}
+
 export interface SentRecords {
   readonly topic: string;
   readonly count: number;
@@ -22,10 +31,20 @@ export interface SentRecords {
   readonly ranges: readonly SentRange[];
 }
 
-/** A send that has not ended, whatever its promise resolves to. */
-export interface OpenSend {
-  readonly topic: string;
+/** What a send of one record resolves to. */
+export function onlyOne({ topic, ranges }: SentRecords): SentRecord {
+  const [range] = ranges;
+  return { topic, partition: range?.partition ?? -1, offset: range?.baseOffset ?? -1 };
+}
+
+/** What `flush` waits for. */
+export interface Pending {
   readonly promise: Promise<unknown>;
+}
+
+/** A send that has not ended, whatever its promise resolves to. */
+export interface OpenSend extends Pending {
+  readonly topic: string;
   readonly isOver: boolean;
   /** What the send was split into. */
   expect(shares: number, count: number): void;
@@ -91,10 +110,40 @@ export class PendingSend<Result> implements OpenSend {
   }
 }
 
-export interface SendShare {
+/** What goes to one partition as a whole: it is stored or fails at once. */
+export interface Parcel {
+  /** Records in it. */
+  readonly count: number;
+  /** A bound of the encoded size. */
+  readonly bytes: number;
+  /** Its records are there, from this offset on. */
+  stored(baseOffset: number): void;
+  fail(error: unknown): void;
+}
+
+export class SendShare implements Parcel {
   readonly send: OpenSend;
   readonly partition: number;
   readonly records: readonly RecordInput[];
-  /** A bound of the encoded size. */
   readonly bytes: number;
+
+  constructor(send: OpenSend, partition: number, records: readonly RecordInput[], bytes: number) {
+    this.send = send;
+    this.partition = partition;
+    this.records = records;
+    this.bytes = bytes;
+  }
+
+  get count(): number {
+    return this.records.length;
+  }
+
+  stored(baseOffset: number): void {
+    const lastOffset = baseOffset + this.records.length - 1;
+    this.send.stored({ partition: this.partition, baseOffset, lastOffset });
+  }
+
+  fail(error: unknown): void {
+    this.send.fail(error);
+  }
 }

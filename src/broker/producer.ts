@@ -7,8 +7,8 @@ import { bytes } from './codec.js';
 import type { HostedTopic } from './hosted-topic.js';
 import type { ProducerCore, SendOptions } from './producer-core.js';
 import type { TopicRecord } from './producer-records.js';
-import type { SentRecords } from './producer-send.js';
-import { type SentRecord, sendBy, type Topic } from './topic.js';
+import type { SentRecord, SentRecords } from './producer-send.js';
+import { sendBy, type Topic } from './topic.js';
 
 /** What a producer needs of its broker. */
 export interface ProducerHome {

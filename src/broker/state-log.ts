@@ -17,8 +17,11 @@ export interface StateEntry {
 }
 
 export interface StateLog {
-  /** Resolves when the entries are durable; appends take effect in the order of the calls. */
-  append(entries: readonly StateEntry[]): Promise<void>;
+  /**
+   * Resolves when the entries are durable, or only written; appends take effect in the order of the
+   * calls.
+   */
+  append(entries: readonly StateEntry[], acks?: 'durable' | 'written'): Promise<void>;
   /** Everything that is stored, oldest first; keys may come more than once, also as removed. */
   load(): AsyncIterable<StateEntry>;
 }

@@ -22,7 +22,8 @@ import {
   resolveLogOptions,
 } from '../storage/main.js';
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+const MINUTE_MS = 60 * 1000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 const RETENTION_MS_DEFAULT = 7 * DAY_MS;
 
 export const topicOptionTable = optionTable({
@@ -50,12 +51,32 @@ export const topicOptionTable = optionTable({
   compression: logOptionTable.compression,
   flushMs: logOptionTable.flushMs,
   flushBytes: logOptionTable.flushBytes,
+  deduplicationWindowMs: {
+    unit: 'ms',
+    default: 5 * MINUTE_MS,
+    min: 1_000,
+    max: 30 * DAY_MS,
+    doc: 'For how long a record that is sent with the deduplicationId of another is not stored.',
+  },
+  deduplicationIdsMax: {
+    unit: 'ids',
+    default: 1_000_000,
+    min: 1,
+    max: 10_000_000,
+    doc: 'How many ids that window holds, about 160 B each; beyond, the oldest are forgotten.',
+  },
 });
 
 export type TopicOptions = GivenOptions<typeof topicOptionTable>;
 export type TopicConfig = ResolvedOptions<typeof topicOptionTable>;
 
-const alterable: readonly string[] = rememberedOptions;
+/** What is the topic's own, and not its logs'. */
+const ownOptions = ['partitions', 'deduplicationWindowMs', 'deduplicationIdsMax'] as const;
+const alterable: readonly string[] = [
+  ...rememberedOptions,
+  'deduplicationWindowMs',
+  'deduplicationIdsMax',
+];
 
 /** The configuration of a new topic. Throws OPTION_UNKNOWN, OPTION_INVALID. */
 export function resolveTopicOptions(given: TopicOptions, where: string): TopicConfig {
@@ -130,8 +151,8 @@ export function growTopicOptions(
 
 /** What each partition's log is opened with. */
 export function logOptionsOf(config: TopicConfig): LogOptions {
-  const { partitions: _partitions, ...options } = config;
-  return options;
+  const own: readonly string[] = ownOptions;
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !own.includes(name)));
 }
 
 /** The part of them that a log remembers, and that its `alter` takes. */

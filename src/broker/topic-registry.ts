@@ -18,7 +18,7 @@ import { limits } from '../base/limits.js';
 import { Mutex } from '../base/mutex.js';
 import type { LogsFolder } from '../storage/main.js';
 import type { BrokerEnvironment } from './broker-environment.js';
-import { HostedTopic } from './hosted-topic.js';
+import { HostedTopic, type PartitionWatcher } from './hosted-topic.js';
 import type { StateLog } from './state-log.js';
 import {
   decodeTopicDefinition,
@@ -39,6 +39,18 @@ import {
 /** Changes of topics that may wait for their turn. */
 const CHANGES_MAX = 10_000;
 
+/** Who is told of topics as they change; each is told once the change is durable. */
+export interface TopicWatcher extends PartitionWatcher {
+  /** Awaited before a topic of this name is made; a failure is that of the making. */
+  creating?(topic: string): Promise<void>;
+  /** The topic is unknown from here on; its logs are closed next. */
+  deleting?(topic: string): void;
+  /** The topic was made, or has more partitions. */
+  grown?(topic: string): void;
+  /** The topic is gone; awaited before its name can be used again. */
+  deleted?(topic: string): Promise<void>;
+}
+
 export class TopicRegistry {
   readonly #folder: LogsFolder;
   readonly #environment: BrokerEnvironment;
@@ -48,6 +60,7 @@ export class TopicRegistry {
   readonly #deleting = new Map<string, TopicDefinition>();
   /** Names in use, those of topics that are being deleted too, by what they collide as. */
   readonly #names = new Map<string, string>();
+  readonly #watchers: TopicWatcher[] = [];
   readonly #changes = new Mutex(CHANGES_MAX + 1);
   #changesPending = 0;
   #isClosed = false;
@@ -73,12 +86,17 @@ export class TopicRegistry {
     for (const [name, definition] of found) {
       registry.#names.set(collisionKey(name), name);
       if (definition.state === 'active') {
-        registry.#topics.set(name, new HostedTopic(folder, definition));
+        registry.#topics.set(name, new HostedTopic(folder, definition, registry.#watchers));
       } else {
         await registry.#remove(definition);
       }
     }
     return registry;
+  }
+
+  /** Tells of changes, and of partitions that are opened, from now on; in the order of calls. */
+  watch(watcher: TopicWatcher): void {
+    this.#watchers.push(watcher);
   }
 
   /** By name. */
@@ -92,6 +110,10 @@ export class TopicRegistry {
     const topic = this.#topics.get(name);
     if (topic === undefined) throw unknownTopic(name);
     return topic;
+  }
+
+  find(name: string): HostedTopic | undefined {
+    return this.#topics.get(name);
   }
 
   /** The topic when it is there with these options, or made now. Throws TOPIC_CONFLICT. */
@@ -116,8 +138,9 @@ export class TopicRegistry {
     return this.#redefine(name, (config) => alterTopicOptions(config, changes, name));
   }
 
-  grow(name: string, partitions: number): Promise<void> {
-    return this.#redefine(name, (config) => growTopicOptions(config, partitions, name));
+  async grow(name: string, partitions: number): Promise<void> {
+    await this.#redefine(name, (config) => growTopicOptions(config, partitions, name));
+    for (const watcher of this.#watchers) watcher.grown?.(name);
   }
 
   /** Throws UNKNOWN_TOPIC. A deletion that failed goes on with the next one. */
@@ -131,8 +154,10 @@ export class TopicRegistry {
         await this.#store(name, deleting);
         this.#topics.delete(name);
         this.#deleting.set(name, deleting);
+        for (const watcher of this.#watchers) watcher.deleting?.(name);
       }
       await topic?.close('deleted');
+      for (const watcher of this.#watchers) await watcher.deleted?.(name);
       await this.#remove(deleting);
       this.#deleting.delete(name);
     });
@@ -176,10 +201,12 @@ export class TopicRegistry {
       createdMs: this.#environment.clock.nowMs(),
       config: resolveTopicOptions(options, name),
     };
+    for (const watcher of this.#watchers) await watcher.creating?.(name);
     await this.#store(name, definition);
-    const topic = new HostedTopic(this.#folder, definition);
+    const topic = new HostedTopic(this.#folder, definition, this.#watchers);
     this.#topics.set(name, topic);
     this.#names.set(collisionKey(name), name);
+    for (const watcher of this.#watchers) watcher.grown?.(name);
     return topic;
   }
 

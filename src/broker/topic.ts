@@ -5,31 +5,44 @@
  * UNKNOWN_TOPIC, also when another topic gets the name.
  */
 
+import type { Writable } from 'node:stream';
+import type { BrokerConsumers } from './broker-consumers.js';
 import type { Codec } from './codec.js';
+import { Consumer, type ConsumerOptions } from './consumer.js';
 import type { HostedTopic } from './hosted-topic.js';
+import type { ProcessOptions } from './process-options.js';
+import type { ProcessHandler } from './process-record.js';
+import {
+  type ProcessGroupOptions,
+  type ProcessSurroundings,
+  ProcessWorker,
+} from './process-worker.js';
 import type { ProducerCore, SendOptions } from './producer-core.js';
 import type { TopicRecord } from './producer-records.js';
-import type { SentRecords } from './producer-send.js';
+import { onlyOne, type SentRecord, type SentRecords } from './producer-send.js';
+import { sendingStream, type WritableOptions } from './producer-stream.js';
+import { idInvalid, sendDeduplicated } from './send-deduplicated.js';
 import { describeTopic, type TopicDescription } from './topic-description.js';
 
-/** Where one record is. */
-export interface SentRecord {
-  readonly topic: string;
-  readonly partition: number;
-  readonly offset: number;
+/** What a topic's handle needs of its broker. */
+export interface TopicHome {
+  /** The producer that all topics share. */
+  producer(): ProducerCore;
+  consumers(): BrokerConsumers;
+  workers(): ProcessSurroundings;
 }
 
 export class Topic<Output, Input = Output> {
   readonly codec: Codec<Output, Input>;
   /** @internal */
   readonly hosted: HostedTopic;
-  readonly #producer: () => ProducerCore;
+  readonly #home: TopicHome;
 
   /** @internal */
-  constructor(hosted: HostedTopic, codec: Codec<Output, Input>, producer: () => ProducerCore) {
+  constructor(hosted: HostedTopic, codec: Codec<Output, Input>, home: TopicHome) {
     this.hosted = hosted;
     this.codec = codec;
-    this.#producer = producer;
+    this.#home = home;
   }
 
   get name(): string {
@@ -54,10 +67,46 @@ export class Topic<Output, Input = Output> {
     options?: SendOptions,
   ): Promise<SentRecord | SentRecords> {
     try {
-      return sendBy(this.#producer(), { topic: this.hosted, codec: this.codec }, given, options);
+      return sendBy(
+        this.#home.producer(),
+        { topic: this.hosted, codec: this.codec },
+        given,
+        options,
+      );
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * Has a handler process the records, as a member of a group: in order per key, keys beside each
+   * other, again when it fails, and to the dead letters when it keeps failing. Begins at once.
+   * Throws OPTION_UNKNOWN, OPTION_INVALID, GROUP_INVALID, UNKNOWN_TOPIC, BROKER_CLOSED.
+   */
+  process(
+    group: ProcessGroupOptions,
+    handler: ProcessHandler<Output>,
+    options: ProcessOptions = {},
+  ): ProcessWorker {
+    this.hosted.checkOpen();
+    const source = { topic: this.name, codec: this.codec, handler };
+    return ProcessWorker.start(source, group, options, this.#home.workers());
+  }
+
+  /**
+   * A stream of records to send, with the backpressure of the producer. Throws OPTION_INVALID.
+   */
+  writable(options: WritableOptions = {}): Writable {
+    return sendingStream((records: readonly TopicRecord<Input>[]) => this.send(records), options);
+  }
+
+  /**
+   * Reads the topic, alone or as a member of a group; begins at once, and is closed by its loop or
+   * with the broker. Throws OPTION_UNKNOWN, OPTION_INVALID, GROUP_INVALID, UNKNOWN_TOPIC.
+   */
+  consumer(options: ConsumerOptions = {}): Consumer<Output> {
+    this.hosted.checkOpen();
+    return new Consumer([this.name], this.codec, options, this.#home.consumers());
   }
 
   /** What the topic is, and the offsets of its partitions, which are opened for it. */
@@ -73,7 +122,13 @@ export function sendBy<Value>(
   given: TopicRecord<Value> | readonly TopicRecord<Value>[],
   options: SendOptions | undefined,
 ): Promise<SentRecord | SentRecords> {
-  if (isList(given)) return producer.send(target, given, allOfThem, options);
+  const hasId = options?.deduplicationId !== undefined;
+  if (isList(given)) {
+    if (hasId) throw idInvalid('one record, no list');
+    return producer.send(target, given, allOfThem, options);
+  }
+  if (hasId) return sendDeduplicated(producer, target, given, options);
+  if (options === undefined) return producer.sendOne(target, given);
   return producer.send(target, [given], onlyOne, options);
 }
 
@@ -85,9 +140,4 @@ function isList<Value>(
 
 function allOfThem(sent: SentRecords): SentRecords {
   return sent;
-}
-
-function onlyOne({ topic, ranges }: SentRecords): SentRecord {
-  const [range] = ranges;
-  return { topic, partition: range?.partition ?? -1, offset: range?.baseOffset ?? -1 };
 }

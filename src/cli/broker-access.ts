@@ -1,11 +1,12 @@
 /**
- * A broker as the command uses it: asked over its socket when a process holds it, opened here when
- * nobody does.
+ * A broker as the command uses it: asked over its socket when a process holds it; opened here, and
+ * asked the same, when nobody does.
  */
 
 import { createError } from '../base/errors.js';
 import {
   Broker,
+  type BrokerRequest,
   connectHolder,
   type HolderClient,
   type HolderOptions,
@@ -37,8 +38,14 @@ export interface BrokerAccess {
   growTopic(name: string, partitions: number): Promise<void>;
   deleteTopic(name: string): Promise<void>;
   send(topic: string, records: readonly RecordInput[]): Promise<void>;
+  /** Any other request; throws what the holder throws. */
+  ask: Ask;
   close(): Promise<void>;
 }
+
+/** What a request is answered with: checked field by field by whoever asks. */
+export type Ask = (request: BrokerRequest) => Promise<Fields>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** Opening and deleting large topics takes a while; whoever is tired of it presses Ctrl-C. */
 const REPLY_MS_MAX = 60 * 60 * 1000;
@@ -61,9 +68,13 @@ export async function withBroker<T>(
 export async function openBroker(directory: string, mayCreate: boolean): Promise<BrokerAccess> {
   for (let attempt = 1; ; attempt += 1) {
     const holder = await connect(directory);
-    if (holder !== 'no-holder') return heldBroker(holder);
+    if (holder !== 'no-holder') return askHolder(holder);
     try {
-      return openedBroker(await Broker.open(directory, { create: mayCreate }));
+      const broker = await Broker.open(directory, { create: mayCreate });
+      return accessBy(
+        (request) => broker.carryOut(request),
+        () => broker.close(),
+      );
     } catch (error) {
       // Somebody took the folder in between: then it can be asked.
       if (!hasCode(error, 'LOG_LOCKED') || attempt === 2) throw error;
@@ -81,43 +92,31 @@ async function connect(directory: string): Promise<HolderClient | 'no-holder'> {
   }
 }
 
-function openedBroker(broker: Broker): BrokerAccess {
-  const producer = broker.producer();
-  return {
-    listTopics: async () => broker.listTopics(),
-    async describeTopic(name) {
-      const { partitions, ...summary } = await broker.describeTopic(name);
-      const ranges = partitions.map(
-        ({ startOffset, endOffset }) => [startOffset, endOffset] as const,
-      );
-      return { ...summary, partitions: ranges };
-    },
-    async createTopic(name, options) {
-      await broker.createTopic(name, options);
-    },
-    alterTopic: (name, changes) => broker.alterTopic(name, changes),
-    growTopic: (name, partitions) => broker.growTopic(name, partitions),
-    deleteTopic: (name) => broker.deleteTopic(name),
-    async send(topic, records) {
-      await producer.send(topic, records);
-    },
-    close: () => broker.close(),
-  };
+function askHolder(holder: HolderClient): BrokerAccess {
+  return accessBy(
+    async (request) => valuesOf(await holder.request(request)),
+    async () => holder.close(),
+  );
 }
 
-function heldBroker(holder: HolderClient): BrokerAccess {
+function valuesOf(reply: HolderReply): Fields {
+  if (reply.ok) return reply.values;
+  throw createError(reply.code, { ...reply.facts, message: reply.message });
+}
+
+function accessBy(ask: Ask, close: () => Promise<void>): BrokerAccess {
   return {
     async listTopics() {
       const topics: ListedTopic[] = [];
       for (;;) {
         const after = topics.at(-1)?.name ?? '';
-        const values = valuesOf(await holder.request({ kind: 'listTopics', after }));
+        const values = await ask({ kind: 'listTopics', after });
         topics.push(...listOf(values['topics']).map(listedTopic));
         if (values['hasMore'] !== true) return topics;
       }
     },
     async describeTopic(topic) {
-      const values = valuesOf(await holder.request({ kind: 'describeTopic', topic }));
+      const values = await ask({ kind: 'describeTopic', topic });
       const partitions = listOf(values['partitions']).map((row) => {
         const [startOffset, endOffset] = listOf(row);
         return [Number(startOffset), Number(endOffset)] as const;
@@ -125,29 +124,23 @@ function heldBroker(holder: HolderClient): BrokerAccess {
       return { ...listedTopic(values), partitions };
     },
     async createTopic(topic, given) {
-      const options = holderOptions(given);
-      valuesOf(await holder.request({ kind: 'createTopic', topic, options }));
+      await ask({ kind: 'createTopic', topic, options: holderOptions(given) });
     },
     async alterTopic(topic, changes) {
-      const options = holderOptions(changes);
-      valuesOf(await holder.request({ kind: 'alterTopic', topic, options }));
+      await ask({ kind: 'alterTopic', topic, options: holderOptions(changes) });
     },
     async growTopic(topic, partitions) {
-      valuesOf(await holder.request({ kind: 'growTopic', topic, partitions }));
+      await ask({ kind: 'growTopic', topic, partitions });
     },
     async deleteTopic(topic) {
-      valuesOf(await holder.request({ kind: 'deleteTopic', topic }));
+      await ask({ kind: 'deleteTopic', topic });
     },
     async send(topic, records) {
-      valuesOf(await holder.request({ kind: 'send', topic, records }));
+      await ask({ kind: 'send', topic, records });
     },
-    close: async () => holder.close(),
+    ask,
+    close,
   };
-}
-
-function valuesOf(reply: HolderReply): Readonly<Record<string, unknown>> {
-  if (reply.ok) return reply.values;
-  throw createError(reply.code, { ...reply.facts, message: reply.message });
 }
 
 function holderOptions(given: TopicOptions): HolderOptions {
@@ -168,11 +161,11 @@ function listedTopic(values: unknown): ListedTopic {
   };
 }
 
-function listOf(value: unknown): readonly unknown[] {
+export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+export function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null
     ? Object.fromEntries(Object.entries(value))
     : {};

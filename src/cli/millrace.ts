@@ -21,7 +21,9 @@ import {
   parseCommand,
 } from './command.js';
 import { makeCompactCommand } from './compact-command.js';
+import { consumeCommand } from './consume-command.js';
 import { dumpCommand } from './dump-command.js';
+import { groupCommand } from './group-command.js';
 import type { OpenLog } from './maintained-log.js';
 import { Output, ReaderGone } from './output.js';
 import { produceCommand } from './produce-command.js';
@@ -49,6 +51,8 @@ const commands: readonly Command[] = [
   makeRetainCommand(openLog),
   topicCommand,
   produceCommand,
+  consumeCommand,
+  groupCommand,
 ];
 
 process.exitCode = await main(process.argv.slice(2));

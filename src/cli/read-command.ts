@@ -8,6 +8,7 @@ import { bytesFields } from './byte-fields.js';
 import { type Command, countOption, EXIT_OK, firstOf, type Invocation } from './command.js';
 import { followLinks } from './input-lines.js';
 import type { Output } from './output.js';
+import { placeOption } from './place-option.js';
 import { UsageError } from './usage-error.js';
 
 export const readCommand: Command = {
@@ -28,7 +29,7 @@ const NEWLINE = Buffer.from('\n');
 
 async function run(invocation: Invocation): Promise<number> {
   const { flags, texts, output, signal } = invocation;
-  const from = fromOf(texts.get('from') ?? 'earliest');
+  const from = placeOption('from', texts.get('from') ?? 'earliest');
   const limit = countOption(texts, 'limit') ?? Number.POSITIVE_INFINITY;
   const format = texts.get('format') ?? (output.isJson ? 'json' : 'value');
   if (format !== 'value' && format !== 'json') {
@@ -83,14 +84,4 @@ function machine(record: LogRecord): object {
     ...bytesFields('value', value),
     headers: headers.map((header) => ({ key: header.key, ...bytesFields('value', header.value) })),
   };
-}
-
-/** Digits are an offset; anything else that is no name is a time, as ISO 8601 writes it. */
-function fromOf(text: string): ReadFrom {
-  if (text === 'earliest' || text === 'latest') return text;
-  if (/^\d{1,16}$/.test(text)) return Number(text);
-  const timestamp = /\d/.test(text) ? Date.parse(text) : Number.NaN;
-  if (timestamp >= 0) return { timestamp };
-  const forms = 'earliest, latest, an offset, or a time such as 2026-01-31T12:00:00Z';
-  throw new UsageError(`--from takes ${forms}, not ${JSON.stringify(text)}`);
 }

@@ -12,6 +12,7 @@
 
 import { assert } from '../base/assert.js';
 import { limits } from '../base/limits.js';
+import { copyBytes } from './batch-bytes-copy.js';
 import { compressBatch } from './batch-compress.js';
 import { BatchBuilder, type ProducerFields } from './batch-encoder.js';
 import { HEADER_BYTES } from './batch-format.js';
@@ -141,7 +142,7 @@ export class AppendBuffer {
     const { bytes } = use.slab;
     const start = this.#used;
     const baseOffset = this.#nextOffset;
-    bytes.set(batch, start);
+    copyBytes(asBuffer(bytes), bytes.buffer instanceof SharedArrayBuffer, start, batch);
     stampBaseOffset(bytes, start, baseOffset);
     stampEpoch(bytes, start, this.#epoch);
     this.#nextOffset = batchNextOffset(bytes, start);
@@ -248,6 +249,10 @@ export class AppendBuffer {
     assert(stored <= compressedBound(bytes), 'a codec grows its input by a bounded amount');
     return stored;
   }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** No codec of the table grows its input by more than this (snappy's bound is the largest). */

@@ -4,6 +4,7 @@
  */
 
 import type { SlabUse } from './append-buffer.js';
+import { takeReadMemory } from './read-memory.js';
 import type { Segment } from './segment.js';
 import type { WriterFile, WriterStep } from './writer.js';
 
@@ -49,6 +50,12 @@ export function addToExtents(
 
 const RECENT_MAX = 64;
 
+/** `count` bytes from the beginning of the memory on. */
+export interface RecentBytes {
+  readonly bytes: Buffer;
+  readonly count: number;
+}
+
 /** The extents written last, as long as their slabs were not used again. */
 export class RecentExtents {
   readonly #extents: Extent[] = [];
@@ -63,10 +70,10 @@ export class RecentExtents {
   }
 
   /**
-   * Copies up to `countMax` bytes of `segment` from `position` on into fresh memory; undefined when
-   * they are not in memory any more. The copy ends within one extent.
+   * Copies up to `countMax` bytes of `segment` from `position` on into memory for reading;
+   * undefined when they are not in memory any more. The copy ends within one extent.
    */
-  copy(segment: Segment, position: number, countMax: number): Buffer | undefined {
+  copy(segment: Segment, position: number, countMax: number): RecentBytes | undefined {
     for (let index = this.#extents.length - 1; index >= 0; index--) {
       const extent = this.#extents[index];
       if (extent === undefined) return undefined;
@@ -76,7 +83,10 @@ export class RecentExtents {
       if (count <= 0) return undefined;
       if (extent.use.slab.generation !== extent.generation) return undefined;
       const start = extent.start + skipped;
-      return Buffer.from(extent.use.slab.bytes.subarray(start, start + count));
+      const bytes = takeReadMemory(count);
+      // A plain copy of memory also where the slab is shared (`batch-bytes-copy.ts`).
+      bytes.fill(extent.use.slab.bytes.subarray(start, start + count), 0, count);
+      return { bytes, count };
     }
     return undefined;
   }

@@ -17,7 +17,7 @@ import type { Cancel } from '../base/clock.js';
 import type { MillraceError } from '../base/errors.js';
 import { AppendBuffer, type SlabUse } from './append-buffer.js';
 import { type Commit, publishFlush } from './append-commit.js';
-import { addToExtents, type Extent, RecentExtents } from './append-extent.js';
+import { addToExtents, type Extent, type RecentBytes, RecentExtents } from './append-extent.js';
 import { AppendRolls, type RollOutcome } from './append-roll.js';
 import { AppendWaiters, type OffsetWaiter } from './append-waiters.js';
 import type { ProducerFields } from './batch-encoder.js';
@@ -258,7 +258,7 @@ export class Appender implements WriterClient {
   }
 
   /** Bytes of the newest batches, copied, or undefined when they are not in memory any more. */
-  copyRecent(segment: Segment, position: number, countMax: number): Buffer | undefined {
+  copyRecent(segment: Segment, position: number, countMax: number): RecentBytes | undefined {
     return this.#recent.copy(segment, position, countMax);
   }
 

@@ -155,6 +155,17 @@ export class BatchBuilder {
       (fields.timestampType === 'log-append' ? ATTRIBUTE_LOG_APPEND_TIME : 0);
   }
 
+  /** Goes on in a larger target, which gets a copy of the open batch; neither is shared memory. */
+  moveTo(target: Buffer): void {
+    assert(this.#isOpen && !this.#isShared, 'a batch is open in private memory');
+    assert(target.length >= this.bytes, 'the open batch fits');
+    this.#buffer.copy(target, 0, this.#start, this.#end);
+    this.#end -= this.#start;
+    this.#start = 0;
+    this.#limit = target.length;
+    this.#take(target);
+  }
+
   /**
    * Puts a record behind the last one, under the next offset. Answers false when it does not fit
    * before the limit; the batch is then as it was. The input is copied before the call returns.

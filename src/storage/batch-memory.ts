@@ -18,10 +18,14 @@ export interface BatchMemory {
   escaped: boolean;
   /** The bytes may have been written over: nothing may read them any more. */
   ended: boolean;
+  /** Batches that outlive the read and are not released yet. */
+  holds: number;
+  /** Called when the last of them is; set by a reader that has gone on. */
+  freed: (() => void) | undefined;
 }
 
 export function createBatchMemory(bytes: Buffer, file: string, filePosition: number): BatchMemory {
-  return { bytes, file, filePosition, escaped: false, ended: false };
+  return { bytes, file, filePosition, escaped: false, ended: false, holds: 0, freed: undefined };
 }
 
 /** The error of a batch or cursor that is used after its memory ended. */

@@ -25,7 +25,7 @@ import {
 } from './batch-header.js';
 import { type BatchMemory, batchEnded } from './batch-memory.js';
 import { type CodecName, codecOf } from './compression.js';
-import { LogRecord } from './record-view.js';
+import { LogRecord, type RecordPlace } from './record-view.js';
 
 export class Batch implements Iterable<LogRecord> {
   readonly baseOffset: number;
@@ -54,6 +54,7 @@ export class Batch implements Iterable<LogRecord> {
   readonly #fromOffset: number;
   #body: BatchBody | undefined;
   #isBorrowed = false;
+  #isHeld = false;
 
   /**
    * The batch at `position` of `memory`, which `inspectBatch` accepted. Records with an offset
@@ -91,6 +92,45 @@ export class Batch implements Iterable<LogRecord> {
     const walker = this.#walk();
     if (walker.bytes === this.#memory.bytes) this.#memory.escaped = true;
     while (walker.next()) yield new LogRecord(walker);
+  }
+
+  /**
+   * The records as `make` makes them of the place it is shown, which moves on; what is undefined is
+   * passed over. Throws as above.
+   */
+  *recordsBy<Made>(
+    make: (place: RecordPlace) => Made | undefined,
+  ): Generator<Made, void, undefined> {
+    const walker = this.#walk();
+    if (walker.bytes === this.#memory.bytes) this.#memory.escaped = true;
+    while (walker.next()) {
+      const made = make(walker);
+      if (made !== undefined) yield made;
+    }
+  }
+
+  /** @internal The batch outlives the read: its memory is not written again before `release`. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#memory.holds += 1;
+  }
+
+  /** @internal Cursors of it, too, stay valid: its memory is not written again at all. */
+  keep(): void {
+    this.#memory.escaped = true;
+  }
+
+  /** @internal Whether it outlives the read. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** @internal A batch that was held is done with: cursors of it end, records stay as they are. */
+  release(): void {
+    const memory = this.#memory;
+    if (!this.#isBorrowed) memory.escaped = true;
+    memory.holds -= 1;
+    if (memory.holds === 0) memory.freed?.();
   }
 
   /** A walk that allocates nothing per record, valid until the reader goes on. Throws as above. */

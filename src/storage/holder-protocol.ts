@@ -21,17 +21,24 @@ import {
 } from '../base/errors.js';
 import { limits } from '../base/limits.js';
 import * as msgpack from '../base/msgpack.js';
-import { countOf, fieldOf, isCount, isMap, textOf } from './holder-fields.js';
+import { type BrokerRequest, brokerReaders } from './holder-broker-requests.js';
+import { countOf, fieldOf, isMap, textOf } from './holder-fields.js';
 import { makeFrame } from './holder-frame.js';
+import {
+  FieldError,
+  type HolderOptions,
+  readArray,
+  readOffset,
+  readOptions,
+  readRecord,
+} from './holder-request-fields.js';
 import { shapeOf } from './holder-shape.js';
-import type { RecordHeaderInput, RecordInput } from './record.js';
+import type { RecordInput } from './record.js';
 
 export const HOLDER_PROTOCOL_VERSION = 1;
 /** The id of a reply to what has no readable id of its own. */
 export const UNKNOWN_ID = 0;
 const ID_MAX = 2 ** 32 - 1;
-
-export type HolderOptionValue = string | number | boolean | readonly string[];
 
 export type HolderRequest = LogRequest | BrokerRequest;
 
@@ -46,20 +53,8 @@ export type LogRequest =
   | { readonly kind: 'retain' }
   | { readonly kind: 'alter'; readonly options: HolderOptions };
 
-/** What is asked of a broker. */
-export type BrokerRequest =
-  /** One page: topics whose names come after this one. */
-  | { readonly kind: 'listTopics'; readonly after: string }
-  | { readonly kind: 'describeTopic'; readonly topic: string }
-  | { readonly kind: 'createTopic'; readonly topic: string; readonly options: HolderOptions }
-  | { readonly kind: 'alterTopic'; readonly topic: string; readonly options: HolderOptions }
-  | { readonly kind: 'growTopic'; readonly topic: string; readonly partitions: number }
-  | { readonly kind: 'deleteTopic'; readonly topic: string }
-  | { readonly kind: 'send'; readonly topic: string; readonly records: readonly RecordInput[] };
-
-export type HolderOptions = Readonly<Record<string, HolderOptionValue>>;
-
 export type HolderValue =
+  | Uint8Array
   | string
   | number
   | boolean
@@ -86,18 +81,7 @@ export type ParsedReply =
   | { readonly outcome: 'reply'; readonly id: number; readonly reply: HolderReply }
   | { readonly outcome: 'malformed'; readonly reason: string };
 
-/** Thrown by the field readers below and caught in this file: which field is not as it must be. */
-class FieldError extends Error {
-  readonly field: string;
-
-  constructor(field: string) {
-    super(field);
-    this.field = field;
-  }
-}
-
 type Kind = HolderRequest['kind'];
-type BrokerKind = BrokerRequest['kind'];
 
 /** One reader per kind of request: the list of kinds is these two tables. */
 const logReaders: { readonly [K in LogRequest['kind']]: (map: object) => LogRequest } = {
@@ -111,32 +95,6 @@ const logReaders: { readonly [K in LogRequest['kind']]: (map: object) => LogRequ
   compact: () => ({ kind: 'compact' }),
   retain: () => ({ kind: 'retain' }),
   alter: (map) => ({ kind: 'alter', options: readOptions(map) }),
-};
-
-const brokerReaders: { readonly [K in BrokerKind]: (map: object) => BrokerRequest } = {
-  listTopics: (map) => ({ kind: 'listTopics', after: readText(map, 'after') }),
-  describeTopic: (map) => ({ kind: 'describeTopic', topic: readText(map, 'topic') }),
-  createTopic: (map) => ({
-    kind: 'createTopic',
-    topic: readText(map, 'topic'),
-    options: readOptions(map),
-  }),
-  alterTopic: (map) => ({
-    kind: 'alterTopic',
-    topic: readText(map, 'topic'),
-    options: readOptions(map),
-  }),
-  growTopic: (map) => ({
-    kind: 'growTopic',
-    topic: readText(map, 'topic'),
-    partitions: readOffset(map, 'partitions'),
-  }),
-  deleteTopic: (map) => ({ kind: 'deleteTopic', topic: readText(map, 'topic') }),
-  send: (map) => ({
-    kind: 'send',
-    topic: readText(map, 'topic'),
-    records: readArray(map, 'records').map(readRecord),
-  }),
 };
 
 const requestReaders: { readonly [K in Kind]: (map: object) => HolderRequest } = {
@@ -257,66 +215,6 @@ function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorTable, text);
 }
 
-function readArray(map: object, name: string): readonly unknown[] {
-  const field = fieldOf(map, name);
-  if (Array.isArray(field)) return field;
-  throw new FieldError(name);
-}
-
-function readText(map: object, name: string): string {
-  const text = textOf(map, name);
-  if (text === undefined) throw new FieldError(name);
-  return text;
-}
-
-function readOffset(map: object, name: string): number {
-  const offset = countOf(map, name);
-  if (offset === undefined || offset > limits.offsetMax) throw new FieldError(name);
-  return offset;
-}
-
-function readOptions(map: object): Record<string, HolderOptionValue> {
-  const field = fieldOf(map, 'options');
-  if (!isMap(field)) throw new FieldError('options');
-  const entries = Object.entries(field).map(([name, value]: [string, unknown]) => {
-    if (typeof value === 'string' || typeof value === 'boolean') return entry(name, value);
-    if (typeof value === 'number' && Number.isFinite(value)) return entry(name, value);
-    if (isTextList(value)) return entry(name, value);
-    throw new FieldError('options');
-  });
-  return Object.fromEntries(entries);
-}
-
-function isTextList(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((member) => typeof member === 'string');
-}
-
-function entry(name: string, value: HolderOptionValue): [string, HolderOptionValue] {
-  return [name, value];
-}
-
-function readRecord(wire: unknown): RecordInput {
-  if (!Array.isArray(wire) || wire.length !== 4) throw new FieldError('records');
-  const [key, value, timestamp, headers]: readonly unknown[] = wire;
-  if (!isContent(key) || !isContent(value)) throw new FieldError('records');
-  if (!Array.isArray(headers) || headers.length > limits.recordHeadersMax) {
-    throw new FieldError('records');
-  }
-  if (timestamp !== null && !isCount(timestamp)) throw new FieldError('records');
-  return { key, value, timestamp: timestamp ?? undefined, headers: headers.map(readHeader) };
-}
-
-function readHeader(wire: unknown): RecordHeaderInput {
-  if (!Array.isArray(wire) || wire.length !== 2) throw new FieldError('records');
-  const [key, value]: readonly unknown[] = wire;
-  if (typeof key !== 'string' || !isContent(value)) throw new FieldError('records');
-  return { key, value };
-}
-
-function isContent(value: unknown): value is Uint8Array | string | null {
-  return value === null || typeof value === 'string' || value instanceof Uint8Array;
-}
-
 function readErrorReply(map: object): HolderReply {
   const code = textOf(map, 'code');
   const message = textOf(map, 'message');
@@ -352,7 +250,7 @@ function readValues(field: unknown, name: string): Record<string, HolderValue> {
 /** Nesting is bounded by the shape of the frame. */
 function readValue(value: unknown, name: string): HolderValue {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return value;
+  if (typeof value === 'number' || value instanceof Uint8Array) return value;
   if (Array.isArray(value)) return value.map((member: unknown) => readValue(member, name));
   return readValues(value, name);
 }

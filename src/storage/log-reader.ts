@@ -52,11 +52,12 @@ export interface ReaderOptions {
   readonly checkCrcs: boolean;
   /** Whether control batches are handed out too. */
   readonly control: boolean;
+  /** The largest read; a batch that is larger is read whole. */
+  readonly readBytesMax: number;
   readonly signal: AbortSignal | undefined;
 }
 
 const FIRST_READ_BYTES = 8 * 1024;
-const READ_BYTES_MAX = 4 * 1024 * 1024;
 const READ_GROWTH = 4;
 
 const isDebug = process.env['MILLRACE_DEBUG'] === '1';
@@ -288,7 +289,7 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     }
     this.#chunk = new ReadChunk(fetched.bytes, fetched.count, segment.logPath, fetched.position);
     this.#batchBytesMin = HEADER_BYTES;
-    if (this.#readBytes === READ_BYTES_MAX) {
+    if (this.#readBytes === this.#options.readBytesMax) {
       this.#prefetch(segment, end, visible);
     }
     return true;
@@ -428,11 +429,9 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     this.#chunk = undefined;
     this.#position = chunk.position;
     // What was read in vain, such as the mere head of a large batch, is no reason to read more.
-    if (chunk.start > 0) this.#readBytes = Math.min(READ_BYTES_MAX, this.#readBytes * READ_GROWTH);
-    const memory = chunk.end();
-    if (memory === undefined || memory.length < FIRST_READ_BYTES) return;
-    if (isDebug) memory.fill(0xdb);
-    this.#fetch.reuse(memory);
+    const { readBytesMax } = this.#options;
+    if (chunk.start > 0) this.#readBytes = Math.min(readBytesMax, this.#readBytes * READ_GROWTH);
+    chunk.end(isDebug);
   }
 
   async #finish(): Promise<void> {

@@ -2,6 +2,7 @@
  * The reading side of an open log, over the state that the writing half moves.
  */
 
+import type { RecentBytes } from './append-extent.js';
 import type { Appender } from './appender.js';
 import type { Epochs } from './epochs.js';
 import { type ConfirmSegment, IndexCache, SegmentFiles } from './index-cache.js';
@@ -95,7 +96,7 @@ export class LogSource implements ReadSource {
     return durability === 'durable' ? this.core.durableAt : this.core.writtenAt;
   }
 
-  copyRecent(segment: Segment, position: number, countMax: number): Buffer | undefined {
+  copyRecent(segment: Segment, position: number, countMax: number): RecentBytes | undefined {
     return this.#appender?.copyRecent(segment, position, countMax);
   }
 

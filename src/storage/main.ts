@@ -14,19 +14,20 @@ export type {
 export type { AppendResult } from './append-waiters.js';
 export { Batch } from './batch.js';
 export type { BatchCursor, BorrowedBytes, BorrowedRecord } from './batch-cursor.js';
+export { BatchDraft } from './batch-draft.js';
 export type { PassReport } from './cleaning-loop.js';
 export type { CodecName } from './compression.js';
 export { type DumpOptions, dumpFile, dumpLog } from './dump.js';
 export { type DumpLine, dumpText } from './dump-line.js';
+export type { BrokerRequest, RequestedPlace, RequestedStart } from './holder-broker-requests.js';
 export { connectHolder, type HolderClient } from './holder-client.js';
 export {
-  type BrokerRequest,
-  type HolderOptions,
   type HolderReply,
   type HolderRequest,
   type HolderValue,
   isBrokerRequest,
 } from './holder-protocol.js';
+export type { HolderOptions } from './holder-request-fields.js';
 export type { HeldMaintenance } from './holder-service.js';
 export { requestStats } from './holder-stats.js';
 export { Log } from './log.js';
@@ -41,9 +42,9 @@ export { LogsFolder } from './logs-folder.js';
 export type { ProducerDescription } from './producer-states.js';
 export type { ReadOptions } from './read-options.js';
 export type { Durability, Isolation } from './read-source.js';
-export type { ReadFrom } from './read-start.js';
+export { checkFrom, type ReadFrom } from './read-start.js';
 export type { RecordHeader, RecordHeaderInput, RecordInput } from './record.js';
-export type { LogRecord } from './record-view.js';
+export { decodeHeaders, LogRecord, type RecordPlace, viewOf } from './record-view.js';
 export { type RepairOptions, type RepairReport, refusedRepair, repairLog } from './repair.js';
 export type { RepairLoss } from './repair-plan.js';
 export { type VerifyOptions, verifyLog } from './verify.js';

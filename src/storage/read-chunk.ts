@@ -2,13 +2,14 @@
  * Chunks: the memory into which a reader reads, and when it may be used again.
  *
  * A chunk is fresh memory until its batches are gone. When every batch handed out was walked with
- * a cursor and none gave records away, nobody holds a view, and the reader reads its next chunk
- * into the same memory. Under `MILLRACE_DEBUG=1` released bytes are overwritten, so that a view
- * kept too long shows itself at once.
+ * a cursor and none gave records away, nobody holds a view, and another chunk is read into the same
+ * memory. A batch that is held is gone when it is released. Under `MILLRACE_DEBUG=1` released bytes
+ * are overwritten, so that a view kept too long shows itself at once.
  */
 
 import type { Batch } from './batch.js';
 import { type BatchMemory, createBatchMemory } from './batch-memory.js';
+import { giveReadMemory } from './read-memory.js';
 
 /** What debug mode writes over released memory. */
 export const RELEASED_BYTE = 0xdb;
@@ -45,16 +46,25 @@ export class ReadChunk {
     const last = this.#last;
     if (last === undefined) return;
     this.#last = undefined;
+    // It is done with later, and says so itself.
+    if (last.isHeld) return;
     if (!last.isBorrowed) this.#isKept = true;
     if (isDebug && !this.#isKept && !this.memory.escaped) {
       this.memory.bytes.fill(RELEASED_BYTE, this.#lastStart, this.#lastStart + last.bytes);
     }
   }
 
-  /** Ends the chunk; its memory when nobody can hold a view of it. */
-  end(): Buffer | undefined {
-    if (this.#isKept || this.memory.escaped) return undefined;
-    this.memory.ended = true;
-    return this.memory.bytes;
+  /** Ends the chunk; its memory is used again once nobody can hold a view of it. */
+  end(isDebug: boolean): void {
+    const { memory } = this;
+    if (this.#isKept) return;
+    const free = (): void => {
+      if (memory.escaped) return;
+      memory.ended = true;
+      if (isDebug) memory.bytes.fill(RELEASED_BYTE);
+      giveReadMemory(memory.bytes);
+    };
+    if (memory.holds === 0) free();
+    else memory.freed = free;
   }
 }

@@ -2,12 +2,12 @@
  * How the bytes of a chunk come into memory: from what was just written, from the file, or because
  * they were read ahead while the chunk before was worked on.
  *
- * One buffer is kept for the next read, when the reader gives one back that nobody looks at any
- * more. A fetch that was begun is never waited for in vain: dropping it leaves it to itself.
+ * A fetch that was begun is never waited for in vain: dropping it leaves it to itself.
  */
 
 import { errnoOf } from '../base/errors.js';
 import { fromSystem } from './log-folder.js';
+import { takeReadMemory } from './read-memory.js';
 import type { ReadSource } from './read-source.js';
 import type { Segment } from './segment.js';
 
@@ -21,7 +21,6 @@ export interface Fetched {
 export class ReadFetch {
   readonly #source: ReadSource;
   readonly #gone: () => Error;
-  #spare: Buffer | undefined;
   #ahead: Promise<Fetched> | undefined;
 
   /** `gone` makes the error of a file that is not there any more. */
@@ -30,20 +29,13 @@ export class ReadFetch {
     this.#gone = gone;
   }
 
-  /** Keeps memory for a later read; nobody looks at it any more. */
-  reuse(memory: Buffer): void {
-    this.#spare = memory;
-  }
-
   /**
    * The bytes `[position, end)`, or fewer when the file has no more; at least `bytesMin` when they
    * come from what was just written. Rejects with errors that name the file.
    */
   async fetch(segment: Segment, position: number, end: number, bytesMin: number): Promise<Fetched> {
     const recent = this.#source.copyRecent(segment, position, end - position);
-    if (recent !== undefined && recent.length >= bytesMin) {
-      return { position, bytes: recent, count: recent.length };
-    }
+    if (recent !== undefined && recent.count >= bytesMin) return { position, ...recent };
     return await this.#read(segment, position, end);
   }
 
@@ -73,16 +65,12 @@ export class ReadFetch {
   async close(): Promise<void> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    this.#spare = undefined;
     await ahead?.catch(() => undefined);
   }
 
   async #read(segment: Segment, position: number, end: number): Promise<Fetched> {
     const wanted = end - position;
-    const spare = this.#spare;
-    this.#spare = undefined;
-    const isFit = spare !== undefined && spare.length >= wanted;
-    const bytes = isFit ? spare : Buffer.allocUnsafeSlow(wanted);
+    const bytes = takeReadMemory(wanted);
     const { files } = this.#source;
     try {
       const file = await files.acquire(segment);

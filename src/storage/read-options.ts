@@ -4,6 +4,7 @@
  */
 
 import { createError } from '../base/errors.js';
+import { limits } from '../base/limits.js';
 import type { Durability, Isolation } from './read-source.js';
 import { checkFrom, type ReadFrom } from './read-start.js';
 
@@ -23,6 +24,11 @@ export interface ReadOptions {
   readonly checkCrcs?: boolean | undefined;
   /** Whether control batches, such as the marks of transactions, are handed out. Default false. */
   readonly control?: boolean | undefined;
+  /**
+   * The largest single read, 8 KiB to 4 MiB (the default); reads begin small and grow. A reader
+   * holds up to two of them.
+   */
+  readonly readBytesMax?: number | undefined;
   /** Ends the read with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,10 +40,20 @@ export interface CheckedReadOptions {
   readonly isolation: Isolation;
   readonly checkCrcs: boolean;
   readonly control: boolean;
+  readonly readBytesMax: number;
   readonly signal: AbortSignal | undefined;
 }
 
-const names = ['from', 'follow', 'durability', 'isolation', 'checkCrcs', 'control', 'signal'];
+const names = [
+  'from',
+  'follow',
+  'durability',
+  'isolation',
+  'checkCrcs',
+  'control',
+  'readBytesMax',
+  'signal',
+];
 
 export function checkReadOptions(options: ReadOptions): CheckedReadOptions {
   for (const name of Object.keys(options)) {
@@ -55,7 +71,11 @@ export function checkReadOptions(options: ReadOptions): CheckedReadOptions {
   if (isolation !== 'committed' && isolation !== 'uncommitted') {
     throw invalid('isolation', "'committed' or 'uncommitted'", isolation);
   }
-  const { signal } = options;
+  const { signal, readBytesMax = limits.readBytesMax } = options;
+  const { readBytesMin: min, readBytesMax: max } = limits;
+  if (!Number.isSafeInteger(readBytesMax) || readBytesMax < min || readBytesMax > max) {
+    throw invalid('readBytesMax', `a whole number from ${min} to ${max} (bytes)`, readBytesMax);
+  }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalid('signal', 'an AbortSignal', signal);
   }
@@ -66,6 +86,7 @@ export function checkReadOptions(options: ReadOptions): CheckedReadOptions {
     isolation,
     checkCrcs: flag(options, 'checkCrcs', true),
     control: flag(options, 'control', false),
+    readBytesMax,
     signal,
   };
 }

@@ -3,6 +3,7 @@
  * to wait. The writable log and the read-only log both provide it.
  */
 
+import type { RecentBytes } from './append-extent.js';
 import type { Epochs } from './epochs.js';
 import type { IndexCache, SegmentFiles } from './index-cache.js';
 import type { LogCore, LogPosition } from './log-core.js';
@@ -37,7 +38,7 @@ export interface ReadSource {
   /** Where that end lies in the files. */
   endPlace(durability: Durability): LogPosition;
   /** The newest bytes, copied from memory, or undefined when they must be read from the file. */
-  copyRecent(segment: Segment, position: number, countMax: number): Buffer | undefined;
+  copyRecent(segment: Segment, position: number, countMax: number): RecentBytes | undefined;
   /**
    * Resolves when the end may have moved beyond `offset`, when the log closes, and when the signal
    * aborts. Who waits for the durable end counts as a waiter of the next commit.

@@ -64,6 +64,39 @@ export class LogRecord {
     return decodeHeaders(this.#bytes, this.#headersStart, this.#headerCount);
   }
 
+  /** About what a copy of it takes: key, value and headers, in bytes. */
+  get contentBytes(): number {
+    return this.#contentEnd() - this.#keyStart;
+  }
+
+  /** Text that is equal for equal keys only; undefined without a key. No view is made for it. */
+  get keyText(): string | undefined {
+    if (this.#keyEnd < 0) return undefined;
+    return this.#bytes.toString('latin1', this.#keyStart, this.#keyEnd);
+  }
+
+  /**
+   * As `copy`, and cheaper for small records: such copies share pieces of some KiB, which stay for
+   * as long as one of them does.
+   */
+  copyShared(): LogRecord {
+    const start = this.#keyStart;
+    const end = this.#contentEnd();
+    const copy = Buffer.allocUnsafe(end - start);
+    this.#bytes.copy(copy, 0, start, end);
+    return new LogRecord({
+      bytes: copy,
+      offset: this.offset,
+      timestamp: this.timestamp,
+      keyStart: 0,
+      keyEnd: this.#keyEnd < 0 ? this.#keyEnd : this.#keyEnd - start,
+      valueStart: this.#valueStart - start,
+      valueEnd: this.#valueEnd < 0 ? this.#valueEnd : this.#valueEnd - start,
+      headerCount: this.#headerCount,
+      headersStart: this.#headersStart - start,
+    });
+  }
+
   /** The same record in memory of its own, of exactly the size that it needs. */
   copy(): LogRecord {
     return copyRecord({
@@ -77,6 +110,11 @@ export class LogRecord {
       headerCount: this.#headerCount,
       headersStart: this.#headersStart,
     });
+  }
+
+  /** Key, value and headers lie behind each other, in this order. */
+  #contentEnd(): number {
+    return skipHeaders(this.#bytes, this.#headersStart, this.#headerCount);
   }
 }
 

@@ -8,6 +8,8 @@ import fc from 'fast-check';
 import { type ErrorCode, MillraceError } from '../../src/base/errors.js';
 import {
   groupEntry,
+  markEntry,
+  noMarkEntry,
   noOffsetEntry,
   offsetEntry,
   readEntry,
@@ -33,6 +35,10 @@ test('offset entries: keys take any group id, and are told apart', () => {
       const facts = { protocolType: 'consumer', generation: 3, emptySinceMs: null };
       assert.deepEqual(readEntry(groupEntry(group, facts)), { kind: 'group', group, facts });
       assert.deepEqual(readEntry(groupEntry(group, null)), { kind: 'no-group', group });
+      const mark = { producerId: at.partition, producerEpoch: 7 };
+      assert.deepEqual(readEntry(markEntry(mark)), { kind: 'mark', mark });
+      const { producerId } = mark;
+      assert.deepEqual(readEntry(noMarkEntry(producerId)), { kind: 'no-mark', producerId });
     }),
     { seed: testSeed(), numRuns: testRuns(300) },
   );
@@ -51,6 +57,10 @@ test('offset entries: whatever else is there is refused', () => {
     [{ key, value: [1, 5, 1, 7, 0] }, 'LOG_CORRUPT'],
     [{ key, value: [1, 5, 1, '', 'now'] }, 'LOG_CORRUPT'],
     [{ key: 'group/g', value: [1, 'consumer', 1.5, null] }, 'LOG_CORRUPT'],
+    [{ key: 'transaction/07', value: [1, 1] }, 'LOG_CORRUPT'],
+    [{ key: 'transaction/7', value: [1, -1] }, 'LOG_CORRUPT'],
+    [{ key: 'transaction/7', value: [2, 1] }, 'FORMAT_UNSUPPORTED'],
+    [{ key: 'transaction/9999999999999999', value: [1, 1] }, 'LOG_CORRUPT'],
     [{ key: 'group/g', value: [1, 'consumer', 1, 'then'] }, 'LOG_CORRUPT'],
   ];
   for (const [entry, code] of cases) {

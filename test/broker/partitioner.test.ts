@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../src/base/prng.js';
-import { murmur2 } from '../../src/broker/murmur2.js';
+import { murmur2, murmur2Ascii } from '../../src/broker/murmur2.js';
 import { keyPartition, StickyPartition } from '../../src/broker/partitioner.js';
 
 /** From Kafka's own test of `Utils.murmur2`. */
@@ -18,6 +18,21 @@ const kafkaHashes: readonly (readonly [key: string, hash: number])[] = [
 
 test('partitioner: keys hash as in Kafka', () => {
   for (const [key, hash] of kafkaHashes) assert.equal(murmur2(Buffer.from(key)), hash, key);
+});
+
+test('partitioner: text is hashed as its bytes are, whatever its length', () => {
+  for (let length = 0; length < 80; length += 1) {
+    const text = Array.from({ length }, (_, index) => String.fromCharCode((index * 37) % 128)).join(
+      '',
+    );
+    assert.equal(murmur2Ascii(text), murmur2(Buffer.from(text)), `${length} characters`);
+    for (const stranger of ['ü', '€', '\u{1f600}']) {
+      const other = text.slice(0, length >> 1) + stranger + text.slice(length >> 1);
+      assert.equal(murmur2Ascii(other), undefined);
+      const hash = murmur2(Buffer.from(other));
+      assert.equal(keyPartition(other, 1009), (hash & 0x7fff_ffff) % 1009);
+    }
+  }
 });
 
 test('partitioner: a key is its UTF-8 bytes, and its partition is not negative', () => {

@@ -92,6 +92,30 @@ test('record: what was read can be appended as it is', () => {
   assert.deepEqual(readAll(again), readAll(batchOf(inputs, { baseOffset: 50 })));
 });
 
+test('record: a copy in shared memory has the same parts, whatever becomes of the batch', () => {
+  const { memory, batch } = open();
+  const records = [...batch];
+  const sizes = records.map(({ contentBytes }) => contentBytes);
+  const texts = records.map(({ keyText }) => keyText);
+  const copies = records.map((record) => record.copyShared());
+  const again = copies.map((record) => record.copyShared().copy());
+  const partsOf = (record: (typeof records)[number]) => {
+    const { offset, timestamp, key, value, headers } = record;
+    return { offset, timestamp, key: key?.toString(), value: value?.toString(), headers };
+  };
+  const expected = [...open().batch].map(partsOf);
+  memory.bytes.fill(0xee);
+  assert.deepEqual(copies.map(partsOf), expected);
+  assert.deepEqual(again.map(partsOf), expected);
+  assert.deepEqual(
+    copies.map(({ keyText }) => keyText),
+    texts,
+  );
+  assert.equal(texts[0], 'a');
+  assert.equal(texts[1], undefined);
+  assert.ok(sizes.every((size, index) => size >= (copies[index]?.value?.length ?? 0)));
+});
+
 test('cursor: fields, views and copies show the record at which it stands', () => {
   const { memory, batch } = open();
   const cursor = batch.cursor();

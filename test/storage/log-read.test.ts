@@ -153,6 +153,20 @@ test('follow: the loop ends when the log closes', async () => {
   assert.equal((await next).done, true);
 });
 
+test('read: with a bound on single reads, also of batches that are larger', async () => {
+  const log = await new SimLog().open({ segmentBytes: 1024 * 1024 });
+  const values = Array.from({ length: 40 }, (_, index) => String(index).repeat(index * 20 + 1));
+  for (const value of values) await log.append([{ value }]);
+  await log.append([{ value: 'x'.repeat(50_000) }]);
+  assert.deepEqual(await readValues(log, { readBytesMax: 8 * 1024 }), [
+    ...values,
+    'x'.repeat(50_000),
+  ]);
+  for (const readBytesMax of [8 * 1024 - 1, 4 * 1024 * 1024 + 1, 0.5]) {
+    thrown(() => log.read({ readBytesMax }), 'OPTION_INVALID');
+  }
+});
+
 test('signal: aborting a reader that waits rejects with the reason', async () => {
   const log = await new SimLog().open();
   const controller = new AbortController();
@@ -205,6 +219,36 @@ test('cursor: walks every record, and a batch that was stepped over is ended', a
     (await readRecords(log)).map(({ offset }) => offset),
   );
   thrown(() => batches[0]?.cursor(), 'BATCH_ENDED');
+});
+
+test('hold: a batch keeps its bytes until it is released, also when the read is over', async () => {
+  const log = await filledLog(new SimLog(), 60);
+  const held: Batch[] = [];
+  for await (const batch of log.read()) {
+    batch.hold();
+    held.push(batch);
+    // Other reads, which take what memory there is.
+    for await (const other of log.read()) other.cursor().next();
+  }
+  const offsets: number[] = [];
+  for (const batch of held) {
+    for (const cursor = batch.cursor(); cursor.next(); ) offsets.push(cursor.offset);
+  }
+  assert.deepEqual(offsets, await readOffsets(log));
+  for (const batch of held) batch.release();
+  thrown(() => held[0]?.cursor(), 'BATCH_ENDED');
+});
+
+test('hold: records of a batch that was released stay as they are', async () => {
+  const log = await filledLog(new SimLog(), 30);
+  const held: Batch[] = [];
+  for await (const batch of log.read()) {
+    batch.hold();
+    held.push(batch);
+  }
+  for (const batch of held) batch.release();
+  for await (const other of log.read()) other.cursor().next();
+  assert.deepEqual(held.flatMap(valuesIn), await readValues(log));
 });
 
 test('break: nothing stays pinned or open', async () => {

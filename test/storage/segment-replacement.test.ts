@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { limits } from '../../src/base/limits.js';
 import type { Batch } from '../../src/storage/batch.js';
 import { batchBaseOffset } from '../../src/storage/batch-header.js';
 import type { SwapTask } from '../../src/storage/cleaner-task.js';
@@ -62,6 +63,7 @@ function readerOf(source: LogSource, offset = 0): LogReader {
     isolation: 'committed',
     checkCrcs: true,
     control: false,
+    readBytesMax: limits.readBytesMax,
     signal: undefined,
   });
 }

@@ -1,0 +1,35 @@
+/**
+ * What the workers of a broker need of it.
+ */
+
+import type { BrokerConsumers } from './broker-consumers.js';
+import type { BrokerEnvironment } from './broker-environment.js';
+import { bytes } from './codec.js';
+import type { ProcessSurroundings } from './process-worker.js';
+import type { TopicRegistry } from './topic-registry.js';
+import type { TransactionCoordinator } from './transaction-coordinator.js';
+
+export interface BrokerWorkerParts {
+  readonly environment: BrokerEnvironment;
+  readonly topics: TopicRegistry;
+  readonly consumers: BrokerConsumers;
+  readonly transactions: TransactionCoordinator;
+}
+
+export function workerSurroundings(parts: BrokerWorkerParts): ProcessSurroundings {
+  const { environment, topics, consumers, transactions } = parts;
+  return {
+    clock: environment.clock,
+    newSeed: environment.newSeed,
+    consumers,
+    deadLetterTopics: {
+      find: (name) => topics.get(name),
+      declare: (name, options) => topics.declare(name, options),
+    },
+    bury: (member, { target, letters, topic, partition, nextOffset }) =>
+      transactions.run(async (transaction) => {
+        await transaction.sendTo({ topic: target, codec: bytes }, letters);
+        transaction.commitOffsets({ topic, partition, nextOffset, member });
+      }),
+  };
+}
