@@ -6,11 +6,11 @@
  */
 
 import { createError } from '../base/errors.js';
-import { WAITING } from './share-states.js';
 import type { Attempts, Deliveries } from './share-deliveries.js';
 import type { DeliveryLedger, FinishedRange } from './share-ledger.js';
 import { type DeliveryPart, PART_ENTRIES_MAX, type StoredAttempts } from './share-part.js';
 import { SLOTS_MAX } from './share-receipt.js';
+import { WAITING } from './share-states.js';
 
 /** Both clocks at one moment, in milliseconds: delays are stored in wall time. */
 export interface ClockPair {
@@ -18,7 +18,7 @@ export interface ClockPair {
   readonly wallMs: number;
 }
 
-export interface RememberedAttempts extends Attempts {
+interface RememberedAttempts extends Attempts {
   /** Monotonic; the message is not given out before. */
   readonly dueMs: number;
 }

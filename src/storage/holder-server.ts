@@ -34,6 +34,8 @@ export class HolderServer {
   readonly #requestMsMax: number;
   readonly #connections = new Set<HolderConnection>();
   readonly #running = new Set<Promise<HolderReply>>();
+  readonly #served: Promise<void>;
+  #endWait: () => void = () => undefined;
   #handler: HolderHandler | undefined;
   #isStopped = false;
 
@@ -42,6 +44,9 @@ export class HolderServer {
     this.#server = server;
     this.#clock = clock;
     this.#requestMsMax = requestMsMax;
+    this.#served = new Promise((resolve) => {
+      this.#endWait = resolve;
+    });
     server.maxConnections = limits.holderConnectionsMax;
     server.on('connection', (socket: Socket) => this.#accept(socket));
   }
@@ -54,11 +59,13 @@ export class HolderServer {
   serve(handler: HolderHandler): void {
     assert(this.#handler === undefined, 'a holder has one handler');
     this.#handler = handler;
+    this.#endWait();
   }
 
   /** Ends the connections and waits for the handlers that run; idempotent. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#endWait();
     for (const connection of this.#connections) connection.end();
     await Promise.allSettled(this.#running);
   }
@@ -74,10 +81,11 @@ export class HolderServer {
   }
 
   async #carryOut(request: HolderRequest): Promise<HolderReply> {
+    // Who asks while the holder is still opening waits for the end of that.
+    await this.#served;
     const handler = this.#handler;
     if (handler === undefined || this.#isStopped) {
-      const message = this.#isStopped ? 'the holder is closing' : 'the holder is still opening';
-      return errorReply(createError('HOLDER_FAILED', { message }));
+      return errorReply(createError('HOLDER_FAILED', { message: 'the holder is closing' }));
     }
     const running = runHandler(handler, request);
     this.#running.add(running);

@@ -22,6 +22,7 @@ import { type Command, commandsOf, fencedBlocks, linkedFiles } from '../support/
 
 /** How often something is appended until a command that follows the log has begun to. */
 const FOLLOW_TRIES_MAX = 100;
+const FOLLOWED = 'a line to follow';
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const blocks = fencedBlocks(readme);
@@ -95,18 +96,20 @@ async function followAndStop(
 ): Promise<void> {
   const folder = words.find((word) => existsSync(join(project, word)));
   assert.ok(folder !== undefined, `${words.join(' ')} names a log that is there`);
-  writeFileSync(join(project, 'followed.txt'), 'a line to follow\n');
+  const [name, , topic = ''] = words;
+  const adding = name === 'consume' ? ['produce', folder, topic] : ['append', folder];
+  writeFileSync(join(project, 'followed.txt'), `${FOLLOWED}\n`);
   const child = startProgram(executable, words, project);
   const ended = once(child, 'exit');
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
-  for (let tries = 0; said === '' && tries < FOLLOW_TRIES_MAX; tries += 1) {
-    const appended = await runProgram(executable, ['append', folder, 'followed.txt'], project);
-    assertSuccess(appended, `millrace append ${folder}`);
+  for (let tries = 0; !said.includes(FOLLOWED) && tries < FOLLOW_TRIES_MAX; tries += 1) {
+    const appended = await runProgram(executable, [...adding, 'followed.txt'], project);
+    assertSuccess(appended, `millrace ${adding.join(' ')}`);
   }
   child.kill('SIGINT');
   const [exitCode] = await ended;
-  assert.match(said, /^(?:a line to follow\n)+$/);
+  assert.match(said, /^(?:(?:a|another) line\n)*(?:a line to follow\n)+$/);
   assert.equal(exitCode, 130);
 }
 

@@ -146,14 +146,25 @@ test('holder: large requests and replies pass whole', async (t) => {
   assert.deepEqual(reply, { ok: true, values: { text: 'x'.repeat(3_000_000), count: 50 } });
 });
 
-test('holder: before it serves and when its handler fails, it says so', async (t) => {
-  const { folder, lock } = await holderOf(t);
-  const client = await clientOf(t, folder);
-  assert.equal(codeOf(await client.request({ kind: 'describe' })), 'HOLDER_FAILED');
-  lock.serve(async (request) => {
+test('holder: who asks while it opens waits for the end of that', async (t) => {
+  const opening = await holderOf(t);
+  const client = await clientOf(t, opening.folder);
+  const answered = client.request({ kind: 'describe' });
+  opening.lock.serve(async () => ok);
+  assert.deepEqual(await answered, ok);
+  const failing = await holderOf(t);
+  const other = await clientOf(t, failing.folder);
+  const refused = failure(other.request({ kind: 'describe' }), 'HOLDER_FAILED');
+  await failing.lock.release();
+  await refused;
+});
+
+test('holder: when its handler fails, it says so', async (t) => {
+  const { folder } = await holderOf(t, async (request) => {
     if (request.kind === 'describe') throw createError('DISK_FULL', { path: '/p', bytes: 3 });
     throw new TypeError('a secret of the inside');
   });
+  const client = await clientOf(t, folder);
   const known = await client.request({ kind: 'describe' });
   assert(!known.ok);
   assert.equal(known.code, 'DISK_FULL');
