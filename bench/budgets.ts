@@ -54,6 +54,11 @@ export const budgets: readonly Budget[] = [
   { case: 'produce-consume', valueBytes: 100, acks: 'durable', of: 'ours', atLeast: 1_000_000 },
   { case: 'group-fanout-written', of: 'ratio', atMost: 0.01 },
   { case: 'slow-consumer', of: 'excess', atMost: 24 * 1024 * 1024 },
+  { case: 'exchange-route-direct', of: 'ours', atLeast: 100_000 },
+  { case: 'exchange-route-topic', of: 'ours', atLeast: 100_000 },
+  { case: 'exchange-route-headers', of: 'ours', atLeast: 100_000 },
+  { case: 'exchange-route-filter', of: 'ours', atLeast: 100_000 },
+  { case: 'exchange-route-range', of: 'ours', atLeast: 100_000 },
 ];
 
 export interface Verdict {

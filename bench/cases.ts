@@ -8,6 +8,7 @@ import { appendLone, appendLoneBusy, poolEnvironment } from './append-lone.js';
 import type { CaseContext } from './case-context.js';
 import { compaction } from './compaction.js';
 import { compactionInterference } from './compaction-interference.js';
+import { exchangeRoute } from './exchange-route.js';
 import { groupFanout } from './group-fanout.js';
 import { manyLogs } from './many-logs.js';
 import { manyPartitions } from './many-partitions.js';
@@ -47,6 +48,7 @@ export const cases: readonly Case[] = [
   { name: 'transaction-rate', run: transactionRate },
   { name: 'slow-consumer', run: slowConsumer },
   { name: 'many-partitions', run: manyPartitions },
+  { name: 'exchange-route', run: exchangeRoute },
 ];
 
 /** The cases of these names; a name also means those that it begins, such as `append-lone-busy`. */

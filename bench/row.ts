@@ -5,7 +5,15 @@
 import { judge } from './budgets.js';
 import type { Comparison, Estimate } from './statistics.js';
 
-export type Unit = 'records/s' | 'transactions/s' | 'bytes/s' | 'ms' | 'bytes' | 'reads' | 'files';
+export type Unit =
+  | 'records/s'
+  | 'transactions/s'
+  | 'routes/s'
+  | 'bytes/s'
+  | 'ms'
+  | 'bytes'
+  | 'reads'
+  | 'files';
 
 /** What a row is about. Fields that do not apply are 0 or '-'. */
 export interface Subject {
@@ -120,7 +128,8 @@ function line(cells: readonly string[]): string {
 
 function quantity(value: number, unit: Unit): string {
   if (unit === 'records/s') return `${(value / 1e6).toPrecision(4)} M/s`;
-  if (unit === 'transactions/s') return `${(value / 1e3).toPrecision(4)} k/s`;
+  if (unit === 'transactions/s' || unit === 'routes/s')
+    return `${(value / 1e3).toPrecision(4)} k/s`;
   if (unit === 'bytes/s') return `${(value / 1e9).toPrecision(4)} GB/s`;
   return `${Number(value.toPrecision(4))} ${unit}`;
 }

@@ -97,7 +97,7 @@ export const limits = Object.freeze({
   /** Exchanges of a broker and their bindings, and about what bindings take in memory, in bytes. */
   exchangesMax: 10_000,
   bindingsMax: 100_000,
-  bindingsBytesMax: 128 * MIB,
+  bindingsBytesMax: 256 * MIB,
   /** Characters of an exchange's name, and UTF-8 bytes of a routing key: AMQP's short strings. */
   exchangeNameMax: 255,
   routingKeyBytesMax: 255,

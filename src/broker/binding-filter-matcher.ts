@@ -15,7 +15,15 @@ import {
   isList,
 } from './binding-attributes.js';
 import type { FilterCondition, FilterPolicy, FilterRule } from './binding-filter.js';
-import type { AttributeMatcher, HandleSet } from './binding-matcher.js';
+import {
+  type HandleSet,
+  nameHandle,
+  prefixHandle,
+  rangeHandles,
+  suffixHandle,
+  valueHandle,
+} from './binding-handle.js';
+import type { AttributeMatcher } from './binding-matcher.js';
 import { isInRange } from './binding-numeric.js';
 
 type ValueCondition = Exclude<FilterCondition, { readonly kind: 'exact' | 'exists' }>;
@@ -53,8 +61,23 @@ function compileRule({ name, conditions }: FilterRule): CompiledRule {
 /** None when the rule can hold without the attribute. */
 function handleSetOf({ name, exact, others, ...wants }: CompiledRule): readonly HandleSet[] {
   if (wants.wantsAbsence) return [];
-  if (wants.wantsPresence || others.length > 0) return [[{ name, value: undefined }]];
-  return [[...exact].map((value) => ({ name, value }))];
+  const values = [...exact].map((value) => valueHandle(name, value));
+  const handles = [...values, ...others.flatMap((condition) => handlesOf(name, condition))];
+  const isByName = wants.wantsPresence || handles.some(({ kind }) => kind === 'name');
+  return [isByName ? [nameHandle(name)] : handles];
+}
+
+function handlesOf(name: string, condition: ValueCondition): HandleSet {
+  switch (condition.kind) {
+    case 'prefix':
+      return [prefixHandle(name, condition.text)];
+    case 'suffix':
+      return [suffixHandle(name, condition.text)];
+    case 'numeric':
+      return rangeHandles(name, condition.range);
+    default:
+      return [nameHandle(name)];
+  }
 }
 
 function passes(rules: readonly CompiledRule[], attributes: Attributes): boolean {

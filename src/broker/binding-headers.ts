@@ -13,7 +13,8 @@
 import { limits } from '../base/limits.js';
 import { isName } from '../base/options.js';
 import { type AttributeScalar, type Attributes, isScalar } from './binding-attributes.js';
-import type { AttributeMatcher, Handle } from './binding-matcher.js';
+import { nameHandle, valueHandle } from './binding-handle.js';
+import type { AttributeMatcher } from './binding-matcher.js';
 import { invalidBinding } from './exchange-errors.js';
 
 export const headersMatches = ['all', 'any', 'all-with-x', 'any-with-x'] as const;
@@ -51,7 +52,9 @@ export function compileHeaders(
   const isEach = match === 'all' || match === 'all-with-x';
   const hasX = match === 'all-with-x' || match === 'any-with-x';
   const counted = conditions.filter(([name]) => hasX || !name.startsWith(EXTENSION_PREFIX));
-  const handles = counted.map(([name, value]): Handle => ({ name, value: value ?? undefined }));
+  const handles = counted.map(([name, value]) =>
+    value === null ? nameHandle(name) : valueHandle(name, value),
+  );
   if (isEach) {
     return {
       handleSets: handles.map((handle) => [handle]),

@@ -2,14 +2,20 @@
  * Bindings with conditions on attributes, found by the attributes of a message.
  *
  * Each lies under the handles of one of its sets, the one whose handles have fewest bindings so
- * far: a thousand bindings that all ask for one tenant and differ in a number lie under the number.
- * So a message looks at the bindings that it has a handle of, not at all of them. Conditions that
- * no single value settles (ranges, prefixes) lie under the attribute's name.
+ * far: a thousand bindings that all ask for one kind and differ in a tenant lie under the tenant.
+ * So a message looks at the bindings that it has a handle of, not at all of them. What no value
+ * settles (`anything-but`, ranges without an end) lies under the attribute's name.
  */
 
 import { assert } from '../base/assert.js';
-import { type AttributeScalar, type Attributes, isList } from './binding-attributes.js';
-import type { AttributeMatcher, Handle, HandleSet } from './binding-matcher.js';
+import {
+  type AttributeScalar,
+  type Attributes,
+  type AttributeValue,
+  isList,
+} from './binding-attributes.js';
+import { type Handle, type HandleGroup, type HandleSet, keyIn } from './binding-handle.js';
+import type { AttributeMatcher } from './binding-matcher.js';
 import type { RouteWalk, TargetNode } from './exchange-walk.js';
 
 /** A binding in the tables of its exchange. */
@@ -18,19 +24,20 @@ export interface PlacedBinding {
   readonly routingKey: string;
   /** Undefined without conditions on attributes. */
   readonly matcher: AttributeMatcher | undefined;
+  /** The last walk that looked at its conditions. */
+  mark: number;
 }
 
 type Bucket = Set<PlacedBinding>;
 
-/** What lies under the handles of one attribute. */
-interface Drawer {
-  readonly byValue: Map<AttributeScalar, Bucket>;
-  /** Under whatever value. */
-  readonly byName: Bucket;
+/** What lies under the handles of one group. */
+interface Drawer extends HandleGroup {
+  readonly buckets: Map<AttributeScalar, Bucket>;
 }
 
 export class BindingIndex {
-  readonly #drawers = new Map<string, Drawer>();
+  /** By attribute. */
+  readonly #drawers = new Map<string, Drawer[]>();
   /** Bindings that every message looks at. */
   readonly #loose: Bucket = new Set();
   /** Under which handles each binding lies. */
@@ -47,7 +54,7 @@ export class BindingIndex {
     const set = this.#cheapest(matcher.handleSets);
     this.#placed.set(binding, set);
     if (set === undefined) this.#loose.add(binding);
-    else for (const handle of set) this.#bucket(handle).add(binding);
+    else for (const handle of set) this.#bucketFor(handle).add(binding);
   }
 
   remove(binding: PlacedBinding): void {
@@ -62,11 +69,9 @@ export class BindingIndex {
     visit(this.#loose, attributes, walk);
     if (this.#drawers.size === 0) return;
     for (const [name, value] of attributes) {
-      const drawer = this.#drawers.get(name);
-      if (drawer === undefined) continue;
-      visit(drawer.byName, attributes, walk);
-      if (!isList(value)) visit(drawer.byValue.get(value), attributes, walk);
-      else for (const one of value) visit(drawer.byValue.get(one), attributes, walk);
+      const drawers = this.#drawers.get(name);
+      if (drawers === undefined) continue;
+      for (const drawer of drawers) search(drawer, value, attributes, walk);
     }
   }
 
@@ -83,44 +88,64 @@ export class BindingIndex {
   }
 
   /** How many bindings lie there; an attribute's name is met more often than one of its values. */
-  #cost({ name, value }: Handle): number {
-    const drawer = this.#drawers.get(name);
-    if (value === undefined) return 2 * (drawer?.byName.size ?? 0) + 1;
-    return drawer?.byValue.get(value)?.size ?? 0;
+  #cost(handle: Handle): number {
+    const count = this.#drawer(handle)?.buckets.get(handle.key)?.size ?? 0;
+    return handle.kind === 'name' ? 2 * count + 1 : count;
   }
 
-  #bucket({ name, value }: Handle): Bucket {
-    let drawer = this.#drawers.get(name);
+  #drawer({ name, kind, size }: Handle): Drawer | undefined {
+    return this.#drawers.get(name)?.find((drawer) => drawer.kind === kind && drawer.size === size);
+  }
+
+  #bucketFor(handle: Handle): Bucket {
+    let drawer = this.#drawer(handle);
     if (drawer === undefined) {
-      drawer = { byValue: new Map(), byName: new Set() };
-      this.#drawers.set(name, drawer);
+      const { name, kind, size } = handle;
+      drawer = { kind, size, buckets: new Map() };
+      this.#drawers.set(name, [...(this.#drawers.get(name) ?? []), drawer]);
     }
-    if (value === undefined) return drawer.byName;
-    const found = drawer.byValue.get(value);
+    const found = drawer.buckets.get(handle.key);
     if (found !== undefined) return found;
     const made: Bucket = new Set();
-    drawer.byValue.set(value, made);
+    drawer.buckets.set(handle.key, made);
     return made;
   }
 
-  #clear({ name, value }: Handle, binding: PlacedBinding): void {
-    const drawer = this.#drawers.get(name);
-    if (drawer === undefined) return;
-    if (value === undefined) {
-      drawer.byName.delete(binding);
-    } else {
-      const bucket = drawer.byValue.get(value);
-      bucket?.delete(binding);
-      if (bucket?.size === 0) drawer.byValue.delete(value);
-    }
-    if (drawer.byName.size === 0 && drawer.byValue.size === 0) this.#drawers.delete(name);
+  #clear(handle: Handle, binding: PlacedBinding): void {
+    const drawer = this.#drawer(handle);
+    const bucket = drawer?.buckets.get(handle.key);
+    if (drawer === undefined || bucket === undefined) return;
+    bucket.delete(binding);
+    if (bucket.size === 0) drawer.buckets.delete(handle.key);
+    if (drawer.buckets.size > 0) return;
+    const left = (this.#drawers.get(handle.name) ?? []).filter((other) => other !== drawer);
+    if (left.length === 0) this.#drawers.delete(handle.name);
+    else this.#drawers.set(handle.name, left);
+  }
+}
+
+/** A list has the keys of each of its values; its name it has also when it is empty. */
+function search(
+  drawer: Drawer,
+  value: AttributeValue,
+  attributes: Attributes,
+  walk: RouteWalk,
+): void {
+  if (drawer.kind === 'name') {
+    visit(drawer.buckets.get(null), attributes, walk);
+  } else if (isList(value)) {
+    for (const one of new Set(value)) search(drawer, one, attributes, walk);
+  } else {
+    const key = keyIn(drawer, value);
+    if (key !== undefined) visit(drawer.buckets.get(key), attributes, walk);
   }
 }
 
 function visit(bucket: Bucket | undefined, attributes: Attributes, walk: RouteWalk): void {
   if (bucket === undefined) return;
-  for (const { node, matcher } of bucket) {
-    if (walk.isSettled(node)) continue;
-    if (matcher?.matches(attributes) === true) walk.reach(node);
+  for (const binding of bucket) {
+    if (binding.mark === walk.number || walk.isSettled(binding.node)) continue;
+    binding.mark = walk.number;
+    if (binding.matcher?.matches(attributes) === true) walk.reach(binding.node);
   }
 }

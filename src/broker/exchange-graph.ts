@@ -58,8 +58,8 @@ export class ExchangeGraph {
     const exchange = this.#exchanges.get(binding.exchange);
     assert(exchange !== undefined, 'a binding has an exchange');
     assert(!this.#placed.has(binding), 'a binding is added once');
-    const { routingKey } = binding;
-    const placed = { node: this.#hold(binding.target), routingKey, matcher: matcherOf(binding) };
+    const [node, matcher] = [this.#hold(binding.target), matcherOf(binding)];
+    const placed = { node, routingKey: binding.routingKey, matcher, mark: 0 };
     this.#placed.set(binding, placed);
     exchange.table.add(placed);
   }

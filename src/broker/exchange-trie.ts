@@ -5,9 +5,10 @@
  *     `*`  one word, whichever       `#`  any number of words, also none
  *     only as a whole word: `a*` is the word `a*`
  *
- * (rabbitmq.com/tutorials/tutorial-five, rabbit_db_topic_exchange.) All nodes that the words so far
- * lead to are kept at once, each once, and a `#` stays where it is while words pass. So a pattern of
- * many `#` costs a node per word, where trying every division of the words would take for ever.
+ * (rabbitmq.com/tutorials/tutorial-five, rabbit_db_topic_exchange.) All nodes that the words so
+ * far lead to are kept at once, each once, and a `#` stays where it is while words pass. So a
+ * pattern of many `#` costs a node per word, where trying every division of the words would take
+ * for ever.
  */
 
 interface TrieNode<Value> {

@@ -22,6 +22,11 @@ export class RouteWalk {
   /** Whether a binding of the exchange at hand has matched, also of a target reached before. */
   hasMatched = false;
 
+  /** No two walks have the same; none has 0. */
+  get number(): number {
+    return this.#number;
+  }
+
   /** `from` counts as reached. */
   begin(from: TargetNode): void {
     this.#number += 1;

@@ -189,8 +189,10 @@ export class GroupCommits {
 
   /** A topic that went meanwhile has been forgotten: nothing may be stored of it behind that. */
   checkTopics({ groupId, offsets }: CommitRequest): void {
+    const forgotten = this.#context.directory.find(groupId)?.forgotten;
     for (const { topic, partition } of offsets) {
-      if (this.#context.topics.partitionCount(topic) !== undefined) continue;
+      const isThere = this.#context.topics.partitionCount(topic) !== undefined;
+      if (isThere && forgotten?.has(topic) !== true) continue;
       throw groupError('UNKNOWN_PARTITION', { group: groupId, topic, partition });
     }
   }

@@ -236,6 +236,7 @@ export class GroupCoordinator {
   async forgetTopic(topic: string): Promise<void> {
     this.#checkOpen();
     this.noticeTopics([topic]);
+    for (const group of this.#directory.groups) if (group.size > 0) group.forgotten.add(topic);
     await this.#forget((name) => name === topic);
   }
 

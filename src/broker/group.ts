@@ -33,6 +33,8 @@ export class Group {
   readonly #statics = new Map<string, GroupMember>();
   /** Ids that were given out to members that have not joined with them yet. */
   readonly pendingIds = new Map<string, Cancel>();
+  /** Topics that were deleted in this generation: a commit for one means what is gone. */
+  readonly forgotten = new Set<string>();
 
   constructor(
     groupId: string,
@@ -139,6 +141,7 @@ export class Group {
   /** A new generation of those who are there; one of those who joined leads it. */
   beginGeneration(): void {
     this.generation += 1;
+    this.forgotten.clear();
     if (this.size === 0) {
       this.protocol = '';
       this.leaderId = '';

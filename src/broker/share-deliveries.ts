@@ -131,9 +131,14 @@ export class Deliveries {
     this.#exhausted.push(slot);
   }
 
-  /** A message whose move to the dead letters failed is the first to be moved. */
+  /** A message whose move to the dead letters failed is moved first, if it is to be moved still. */
   comeBackExhausted(slot: number): void {
-    this.#exhausted.unshift(slot);
+    if (this.isExhausted(slot)) {
+      this.#exhausted.unshift(slot);
+      return;
+    }
+    this.move(slot, on.revive);
+    this.#ready.push(slot);
   }
 
   /** Ends a delivery that never reached a consumer. */

@@ -37,7 +37,7 @@ import type { ReceiptAnswer, ReceiptRefusal } from './share-errors.js';
 import type { LostRange } from './share-key-group.js';
 import { DeliveryLedger, type Ending } from './share-ledger.js';
 import type { DeliveryPart } from './share-part.js';
-import { DELIVERIES_MAX, deliveryOf, receiptOf, SLOTS_MAX } from './share-receipt.js';
+import { DELIVERIES_MAX, deliveryOf, isReceipt, receiptOf, SLOTS_MAX } from './share-receipt.js';
 import { NONE } from './share-slots.js';
 import * as states from './share-states.js';
 import { type ClockPair, RememberedDeliveries, storedParts } from './share-stored.js';
@@ -233,9 +233,10 @@ export class DeliveryState {
     return refusal ?? 'done';
   }
 
-  /** Whether the delivery goes on. */
+  /** Whether the delivery goes on: the consumer has the message, or its transaction does. */
   isHeld(offset: number, receipt: number): boolean {
-    return this.#deliveries.find(offset, receipt) !== NONE;
+    const slot = this.#deliveries.find(offset, receipt);
+    return slot !== NONE && this.#deliveries.slots.phaseOf(slot) !== states.MOVING;
   }
 
   /** The lease does not end by time, until a transaction commits the message, or thaws it. */
@@ -370,7 +371,10 @@ export class DeliveryState {
     const deliveries = this.#deliveries;
     const slot = deliveries.find(offset, receipt);
     const delivery = deliveryOf(receipt);
-    if (slot === NONE) return this.#ledger.hasEnded(offset, ending, delivery) ? 'already' : 'stale';
+    if (slot === NONE) {
+      const hasEnded = isReceipt(receipt) && this.#ledger.hasEnded(offset, ending, delivery);
+      return hasEnded ? 'already' : 'stale';
+    }
     const refusal = this.#refusal(slot, event);
     if (refusal !== undefined) return refusal;
     const group = deliveries.slots.groupOf(slot);

@@ -7,7 +7,7 @@
  *     starved -> ready, starved or (none)     its lost messages were looked up in the log
  */
 
-export type KeyGroupPhase = 'ready' | 'blocked' | 'starved';
+type KeyGroupPhase = 'ready' | 'blocked' | 'starved';
 
 /** Messages of one key that are to be looked up in the log, in [first, end). */
 export interface LostRange {

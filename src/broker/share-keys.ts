@@ -42,10 +42,6 @@ export class KeyGroups {
     return this.#byKey.size;
   }
 
-  get runCount(): number {
-    return this.#runs.count;
-  }
-
   /** The next message of the group that has been ready for the longest time, or undefined. */
   get nextOffset(): number | undefined {
     const group = this.#ready.first;

@@ -16,7 +16,7 @@ import { assert } from '../base/assert.js';
 import { type OffsetRange, OffsetRanges } from './share-ranges.js';
 
 /** Messages that were finished in an unusual way, and are remembered. */
-export const ENDINGS_MAX = 16_384;
+const ENDINGS_MAX = 16_384;
 
 export type Ending = 'Acknowledged' | 'Archived';
 
@@ -62,10 +62,6 @@ export class DeliveryLedger {
 
   isFinished(offset: number): boolean {
     return offset < this.#startOffset || this.#finished.has(offset);
-  }
-
-  isArchived(offset: number): boolean {
-    return this.#archived.has(offset);
   }
 
   /** Notes that the offsets are known; `learned` hears of the runs that were not. */
@@ -159,7 +155,7 @@ export class DeliveryLedger {
     return ending === 'Acknowledged' && offset >= this.#droppedBelow;
   }
 
-  /** Runs of finished offsets behind the start, each with all that is archived or all that is not. */
+  /** Runs of finished offsets behind the start, each of one ending. */
   *finishedRanges(): Generator<FinishedRange> {
     for (const { first, end } of this.#finished.ranges(this.#startOffset)) {
       for (let from = first; from < end; ) {

@@ -5,7 +5,7 @@
 import { assert } from '../base/assert.js';
 
 /** Consumers have numbers below this one. */
-export const OWNERS_MAX = 65_536;
+const OWNERS_MAX = 65_536;
 
 const OWNERS_INITIAL = 16;
 

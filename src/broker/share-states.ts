@@ -18,14 +18,7 @@
 
 import { assert } from '../base/assert.js';
 
-/** The numbers are Kafka's. */
-export const deliveryStates = {
-  Available: 0,
-  Acquired: 1,
-  Acknowledged: 2,
-  Archived: 4,
-} as const;
-export type DeliveryStateName = keyof typeof deliveryStates;
+export type DeliveryStateName = 'Available' | 'Acquired' | 'Acknowledged' | 'Archived';
 
 /** Where a state may lead. */
 export const stateMoves: Readonly<Record<DeliveryStateName, readonly DeliveryStateName[]>> = {

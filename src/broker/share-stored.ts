@@ -18,7 +18,7 @@ export interface ClockPair {
   readonly wallMs: number;
 }
 
-export interface RememberedAttempts extends Attempts {
+interface RememberedAttempts extends Attempts {
   /** Monotonic; the message is not given out before. */
   readonly dueMs: number;
 }

@@ -81,7 +81,7 @@ function tenants(looked: { count: number }): readonly PlacedBinding[] {
       looked.count += 1;
       return matcher.matches(attributes);
     };
-    return { node, routingKey: '', matcher: { ...matcher, matches: counted } };
+    return { node, routingKey: '', matcher: { ...matcher, matches: counted }, mark: 0 };
   });
 }
 

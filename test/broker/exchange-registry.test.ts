@@ -83,6 +83,9 @@ test('exchange: a filter narrows a binding of whatever exchange', () => {
   assert.deepEqual(fixture.route('events', 'order.paid', { amount: 101 }), ['mail', 'sms']);
   assert.deepEqual(fixture.route('events', 'order.paid', { amount: 100 }), ['mail']);
   assert.deepEqual(fixture.route('events', 'refund', { amount: 101 }), []);
+  fixture.bind('events', 'red', { routingKey: 'paint', filter: { colours: ['red'] } });
+  assert.deepEqual(fixture.route('events', 'paint', { colours: ['blue', 'red'] }), ['red']);
+  assert.deepEqual(fixture.route('events', 'paint', { colours: ['blue'] }), []);
 });
 
 test('exchange: cycles end, and a queue gets a message once', () => {

@@ -3,8 +3,8 @@
  * has no answer for, after the death of the process too. Nothing may be stored twice, and no gap
  * is taken.
  *
- * Its batches go to the first partition of a topic, with `acks: 'durable'`, so that none of which it
- * knows is lost.
+ * Its batches go to the first partition of a topic, with `acks: 'durable'`: none that it knows of
+ * is lost.
  */
 
 import { createError, hasCode } from '../../src/base/errors.js';

@@ -117,11 +117,16 @@ const join = fc
     topics: subscriptions,
     assignor: assignors,
     instanceId: instances,
+    durability: fc.constantFrom<'durable' | 'written'>('durable', 'written', 'written'),
   })
   .map(({ at, form, ...plan }) =>
-    command('join', `${form}; ${at}; ${plan.topics}; ${plan.instanceId}`, (world) => {
-      world.join(at, form, plan);
-    }),
+    command(
+      'join',
+      `${form}; ${at}; ${plan.topics}; ${plan.instanceId}; ${plan.durability}`,
+      (world) => {
+        world.join(at, form, plan);
+      },
+    ),
   );
 function onMember(kind: string, act: (member: Participant, detail: number) => void) {
   return fc.tuple(fc.nat(5), fc.nat(5)).map(([at, detail]) =>
@@ -173,6 +178,31 @@ const crashTwice = fc.record({ calls: fc.nat(200), death: deaths, seed: seeds })
   }),
 );
 
+/** Where a crash tells most: while a transaction is decided and carried out. */
+const crashInCommit = fc
+  .record({ at: fc.nat(2), calls: fc.nat(60), death: deaths, seed: seeds })
+  .map(({ at, calls, death, seed }) =>
+    command('crash in a commit', `${at}; ${death} after ${calls}; ${seed}`, async (world) => {
+      const transaction = pickOf(world.transactions.running, at);
+      if (transaction === undefined) return;
+      // Of one partition the marker alone decides.
+      for (const topic of world.topics.all) {
+        for (const key of ['k1', 'k2', 'k3']) transaction.send(topic, key);
+      }
+      transaction.return();
+      world.life.endAfter(calls, death, seed);
+      await world.steps(Number.POSITIVE_INFINITY);
+    }),
+  );
+const createAgain = which.map((at) =>
+  command('delete and create topic', `${at}`, async (world) => {
+    const topic = pickOf(world.topics.all, at);
+    if (topic === undefined) return;
+    world.topics.delete(topic);
+    world.topics.create(topic.name, 2);
+  }),
+);
+
 const many = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
 
 export const modelCommands = fc.commands(
@@ -210,11 +240,13 @@ export const modelCommands = fc.commands(
     ...many(2, closeProducer),
     ...many(2, clientSend),
     clientAct,
-    create,
+    ...many(2, create),
     ...many(2, grow),
-    remove,
+    ...many(2, remove),
     ...many(2, crash),
     crashTwice,
+    ...many(2, crashInCommit),
+    createAgain,
   ],
   { maxCommands: COMMANDS_MAX, size: 'max' },
 );

@@ -1,7 +1,7 @@
 /**
  * A crash at every call of the file system that two transactions make, and at every call of the
- * recovery from it. One sends to several partitions, the other one is a member's, who sends for what
- * it has read and commits that; an idempotent client has batches on their way meanwhile. Then
+ * recovery from it. One sends to several partitions, the other one is a member's, who sends for
+ * what it has read and commits that; an idempotent client has batches on their way meanwhile. Then
  * everybody goes on, and all rules of the model are checked.
  */
 
@@ -122,7 +122,8 @@ async function prepare(world: ModelWorld): Promise<void> {
   }
   for (const client of world.clients) client.send(2);
   await idle(world);
-  const plan = { topics: ['b'], assignor: 'range', instanceId: undefined } as const;
+  const form = { assignor: 'range', instanceId: undefined, durability: 'durable' } as const;
+  const plan = { topics: ['b'], ...form };
   world.join(0, 'member', plan);
   for (let round = 0; round < 10; round += 1) {
     await idle(world);

@@ -12,7 +12,8 @@
 import { type PartitionLedger, rule, type SentRecord } from './model-ledger.js';
 
 interface PartitionProgress {
-  readonly done: Set<number>;
+  /** What lay at each offset that was done: a power cut may put something else there. */
+  readonly done: Map<number, string | undefined>;
   /** Those of them that were done once and for all, by a transaction. */
   readonly doneInTransactions: Set<number>;
   /** The largest offset whose commit was answered. */
@@ -38,7 +39,7 @@ export class GroupLedger {
   }
 
   done(partition: PartitionLedger, offset: number): void {
-    this.#of(partition).done.add(offset);
+    this.#of(partition).done.set(offset, partition.recordAt(offset)?.id);
   }
 
   /** Done by a transaction that is committed: that is so only once. */
@@ -46,7 +47,7 @@ export class GroupLedger {
     const { done, doneInTransactions } = this.#of(partition);
     const about = `${this.name} in ${partition.name}: ${offset}`;
     rule(!doneInTransactions.has(offset), `${about} is done in two transactions`);
-    done.add(offset);
+    done.set(offset, partition.recordAt(offset)?.id);
     doneInTransactions.add(offset);
   }
 
@@ -67,7 +68,8 @@ export class GroupLedger {
     const left: SentRecord[] = [];
     for (let offset = 0; offset < partition.end; offset += 1) {
       const record = partition.recordAt(offset);
-      if (record === undefined || done.has(offset) || !this.#view.isVisible(record)) continue;
+      if (record === undefined || done.get(offset) === record.id || !this.#view.isVisible(record))
+        continue;
       left.push(record);
     }
     return left;
@@ -78,10 +80,20 @@ export class GroupLedger {
     const { done } = this.#of(partition);
     for (let before = 0; before < offset; before += 1) {
       const record = partition.recordAt(before);
-      if (record?.key !== key || done.has(before) || !this.#view.isVisible(record)) continue;
+      if (record?.key !== key || done.get(before) === record.id || !this.#view.isVisible(record))
+        continue;
       const about = `${this.name} in ${partition.name}: ${offset} of ${key} is begun`;
       rule(this.#view.isCovered(this, partition, before), `${about} before ${before} is done`);
     }
+  }
+
+  /** What the broker says is committed: no less than was answered, nothing that is not done. */
+  checkCommitted(partition: PartitionLedger, offset: number): void {
+    const progress = this.#of(partition);
+    const about = `${this.name} in ${partition.name}: ${offset} is committed`;
+    rule(offset >= progress.committed, `${about}, it was ${progress.committed}`);
+    this.#checkDone(partition, offset);
+    progress.committed = offset;
   }
 
   /** Whether nothing that is there is left to be done, or to be committed. */
@@ -109,7 +121,7 @@ export class GroupLedger {
       progress.committed <= end,
       `${about}: committed ${progress.committed}, the log has ${end}`,
     );
-    for (const offset of progress.done) {
+    for (const offset of progress.done.keys()) {
       if (offset < end) continue;
       progress.done.delete(offset);
       progress.doneInTransactions.delete(offset);
@@ -133,7 +145,8 @@ export class GroupLedger {
     const { done } = this.#of(partition);
     for (let offset = 0; offset < end; offset += 1) {
       const record = partition.recordAt(offset);
-      if (record === undefined || !this.#view.isVisible(record) || done.has(offset)) continue;
+      if (record === undefined || !this.#view.isVisible(record)) continue;
+      if (done.get(offset) === record.id) continue;
       if (this.#view.isCovered(this, partition, offset)) continue;
       rule(
         false,
@@ -145,7 +158,7 @@ export class GroupLedger {
   #of(partition: PartitionLedger): PartitionProgress {
     let progress = this.#progress.get(partition);
     if (progress === undefined) {
-      progress = { done: new Set(), doneInTransactions: new Set(), committed: 0 };
+      progress = { done: new Map(), doneInTransactions: new Set(), committed: 0 };
       this.#progress.set(partition, progress);
     }
     return progress;

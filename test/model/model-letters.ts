@@ -9,7 +9,7 @@ import { DEAD_TOPIC } from './model-topics.js';
 import { POISON_KEY } from './model-worker.js';
 import type { ModelWorld } from './model-world.js';
 
-/** `source`: the topic that the group's workers have processed to its end; undefined without one. */
+/** `source`: the topic that the group's workers have processed to its end, if there is one. */
 export async function checkLetters(
   world: ModelWorld,
   group: GroupLedger,

@@ -106,7 +106,7 @@ export class ModelLoop implements Participant {
     else if (place !== undefined) this.#consumer.pause([place]);
   }
 
-  /** Its commits follow where it seeks to; the model has members for that which commit themselves. */
+  /** Its commits follow where it seeks to; for that there are members that commit themselves. */
   seek(): void {}
 
   setBack(): void {
@@ -163,7 +163,7 @@ export class ModelLoop implements Participant {
       next = offset + 1;
       const ledger = this.#world.topics.partitionOfRecord(id, partition);
       if (ledger === undefined || ledger.isDoomed) continue;
-      const record = ledger.learn(offset, id, 'durable');
+      const record = ledger.learn(offset, id, this.plan.durability);
       this.#world.transactions.seen(record, about);
     }
     this.#next.set(place, next);

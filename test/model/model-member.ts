@@ -1,8 +1,8 @@
 /**
  * A process with one consumer of a group in it, and the line between it and the broker.
  *
- * It reads from where the group is, one batch at a time, and commits what it has done, one commit at
- * a time, or with a transaction in which it sends.
+ * It reads from where the group is, one batch at a time, and commits what it has done, one commit
+ * at a time, or with a transaction in which it sends.
  */
 
 import { ConsumerCore } from '../../src/broker/consumer-core.js';
@@ -258,7 +258,7 @@ export class ModelMember implements Participant {
         const isMissed = missed !== undefined && this.#world.transactions.isVisible(missed);
         rule(!isMissed, `${about} at ${offset}, without ${missed?.id} at ${between}`);
       }
-      const record = partition.learn(offset, value?.toString() ?? 'null', 'durable');
+      const record = partition.learn(offset, value?.toString() ?? 'null', this.plan.durability);
       this.#world.transactions.seen(record, about);
       held.next = offset + 1;
     }

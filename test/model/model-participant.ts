@@ -19,6 +19,8 @@ export interface MemberPlan {
   readonly topics: readonly string[];
   readonly assignor: AssignorName;
   readonly instanceId: string | undefined;
+  /** Who sees what is merely written may see what a power cut takes back. */
+  readonly durability: 'durable' | 'written';
 }
 
 export interface Participant {
@@ -73,6 +75,7 @@ export function memberOptions(group: GroupLedger, plan: MemberPlan) {
   return {
     group: group.name,
     assignor: plan.assignor,
+    durability: plan.durability,
     sessionTimeoutMs: SESSION_MS,
     heartbeatIntervalMs: HEARTBEAT_MS,
     rebalanceTimeoutMs: REBALANCE_MS,

@@ -1,8 +1,8 @@
 /**
  * Somebody who sends: over all lives of the process under one name, or under none.
  *
- * It tries nothing again. A send that was refused is nowhere; of one that has no answer, because the
- * process died, the logs say later what became of it.
+ * It tries nothing again. A send that was refused is nowhere; of one that has no answer, because
+ * the process died, the logs say later what became of it.
  */
 
 import { hasCode } from '../../src/base/errors.js';

@@ -188,7 +188,8 @@ export class ModelTransaction {
           this.#wake = resolve;
         });
       } else if ((await action(transaction)) === 'return') {
-        if (!this.#life.isOver) this.#fate = 'deciding';
+        // It may have ended before, for the time was over.
+        if (!this.#life.isOver && this.#fate === 'running') this.#fate = 'deciding';
         return;
       }
     }

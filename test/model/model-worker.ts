@@ -153,7 +153,7 @@ export class ModelWorker implements Participant {
     this.#world.check(() => {
       rule(!this.#running.has(lane), `${this.name} runs ${id} beside ${this.#running.get(lane)}`);
       if (partition === undefined || partition.isDoomed) return;
-      const known = partition.learn(offset, id, 'durable');
+      const known = partition.learn(offset, id, this.plan.durability);
       this.#world.transactions.seen(known, this.name);
       if (key !== null) this.group.checkKeyOrder(partition, offset, key);
     });

@@ -247,7 +247,7 @@ export class ModelWorld {
     await this.life.alone(() => this.#look('nothing'));
     for (const group of this.groups) {
       const form = group.name === WORKERS ? 'worker' : 'member';
-      const plan = { assignor: 'range', instanceId: undefined } as const;
+      const plan = { assignor: 'range', instanceId: undefined, durability: 'durable' } as const;
       this.#join(group, form, { ...plan, topics: this.topics.names });
     }
     for (const member of this.members) member.setBack();
@@ -265,9 +265,9 @@ export class ModelWorld {
     this.topics.check();
     await this.transactions.settle(await this.topics.checkLogs(after, this.groups));
     for (const group of this.groups) {
-      for (const [partition, offset] of await this.committedBy(group)) {
-        group.checkCommit(partition, offset);
-        group.committed(partition, offset);
+      const committed = await this.committedBy(group);
+      for (const partition of this.#partitionsOf(group)) {
+        if (!partition.isDoomed) group.checkCommitted(partition, committed.get(partition) ?? 0);
       }
     }
   }

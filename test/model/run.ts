@@ -2,8 +2,8 @@
  * `npm run model`: random lives of a broker and of those who use it; see model-world.ts.
  *
  *     --sequences N [--seed S]   N of them, each from one number: S, S + 1, ...
- *     --crashes [--seed S]       a crash at every call of the file system that transactions make, and
- *                                within the recoveries; see model-crashes.ts
+ *     --crashes [--seed S]       a crash at every call of the file system that transactions make,
+ *                                and within the recoveries; see model-crashes.ts
  *     --planted NAME [--seed S]  plants bugs in a copy of the build and says how many sequences it
  *                                takes to find them; a part of the name, or `all`
  *     --whole                    does not look for a shorter sequence that fails as well

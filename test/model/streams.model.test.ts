@@ -1,5 +1,6 @@
 /**
- * Random lives of a broker with producers, groups and transactions; `npm run model` is the campaign.
+ * Random lives of a broker with producers, groups and transactions; the campaign is
+ * `npm run model`.
  */
 
 import assert from 'node:assert/strict';

@@ -1,6 +1,6 @@
 /**
- * A crash at the calls of the file system that transactions make; `npm run model -- --crashes` tries
- * every one, `MILLRACE_CRASHES=all` here too.
+ * A crash at the calls of the file system that transactions make; `npm run model -- --crashes`
+ * tries every one, `MILLRACE_CRASHES=all` here too.
  */
 
 import assert from 'node:assert/strict';

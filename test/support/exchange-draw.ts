@@ -85,7 +85,8 @@ function drawHeaders(prng: Prng): Pick<BindingInput, 'match' | 'headers'> {
 export function drawFilter(prng: Prng): Readonly<Record<string, readonly unknown[]>> {
   const names = prng.shuffle([...NAMES]).slice(0, prng.integer(3));
   const entries = names.map((name) => {
-    const conditions = Array.from({ length: 1 + prng.integer(3) }, () => drawCondition(prng));
+    const draw = prng.boolean() ? drawScalar : drawCondition;
+    const conditions = Array.from({ length: 1 + prng.integer(3) }, () => draw(prng));
     return [name, conditions] as const;
   });
   return Object.fromEntries(entries);
@@ -105,7 +106,7 @@ function drawCondition(prng: Prng): unknown {
     { 'anything-but': [text, number] },
     { 'anything-but': edge },
     { numeric: [prng.pick(['=', '<', '<=', '>', '>=']), number] },
-    { numeric: [prng.pick(['>', '>=']), -2, prng.pick(['<', '<=']), 2.5] },
+    { numeric: [prng.pick(['>', '>=']), prng.pick([-1, 0]), prng.pick(['<', '<=']), 2.5] },
     { exists: true },
     { exists: false },
   ]);
