@@ -175,7 +175,7 @@ test('roll now: waits while the log is held, and is not lost', async () => {
 });
 
 for (const turns of [1, 2, 4, 8, 16, 32]) {
-  test(`roll now: the first write is prepared once, though others take ${turns} turns`, async () => {
+  test(`roll now: the first write is prepared once, ${turns} turns apart`, async () => {
     const sim = new SimLog();
     const first = await openWriting(sim);
     await first.append('v0');
