@@ -4,6 +4,7 @@
  */
 
 import type { SlabUse } from './append-buffer.js';
+import type { LogPosition } from './log-core.js';
 import { takeReadMemory } from './read-memory.js';
 import type { Segment } from './segment.js';
 import type { WriterFile, WriterStep } from './writer.js';
@@ -29,6 +30,11 @@ export interface Extent {
   batches: number;
   /** The roll that comes before it, when it is the first of a new segment. */
   readonly roll: Roll | undefined;
+}
+
+/** The position behind it. */
+export function extentEnd({ segment, position, start, end }: Extent): LogPosition {
+  return { segmentBase: segment.baseOffset, position: position + end - start };
 }
 
 /** Takes a finished batch in: into the last extent when it goes on there, or as a new one. */

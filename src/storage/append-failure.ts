@@ -7,9 +7,21 @@
  * again, because the kernel marks pages clean that it could not write.
  */
 
-import type { AppendFailure } from './appender.js';
+import type { Segment } from './segment.js';
 import { ROLL_SYNC_STEP } from './segment-roll.js';
 import { isNoSpace } from './writer.js';
+
+export interface AppendFailure {
+  readonly call: 'write' | 'commit' | 'roll';
+  /** errno name; `ECANCELED` when an earlier call on the file failed. */
+  readonly errno: string;
+  /** The roll's step that failed, 0 otherwise. */
+  readonly stepIndex: number;
+  /** The segment that was to be written, or sealed. */
+  readonly segment: Segment;
+  /** Rolls whose outcome is not known yet: one of them may be the reason. */
+  readonly rollsInFlight: number;
+}
 
 export type FailureAction =
   /** Cut back, tell the waiters that nothing was stored, go on. */

@@ -17,12 +17,19 @@ import type { Cancel } from '../base/clock.js';
 import type { MillraceError } from '../base/errors.js';
 import { AppendBuffer, type SlabUse } from './append-buffer.js';
 import { type Commit, publishFlush } from './append-commit.js';
-import { addToExtents, type Extent, type RecentBytes, RecentExtents } from './append-extent.js';
+import {
+  addToExtents,
+  type Extent,
+  extentEnd,
+  type RecentBytes,
+  RecentExtents,
+} from './append-extent.js';
+import type { AppendFailure } from './append-failure.js';
 import { AppendRolls, type RollOutcome } from './append-roll.js';
 import { AppendWaiters, type OffsetWaiter } from './append-waiters.js';
 import type { ProducerFields } from './batch-encoder.js';
 import { batchLastOffset } from './batch-header.js';
-import type { LogPosition, WritableLogCore } from './log-core.js';
+import type { WritableLogCore } from './log-core.js';
 import { markContentOf } from './mark-content.js';
 import type { MarkContent, MarkKeeper } from './mark-keeper.js';
 import type { RecordInput } from './record.js';
@@ -36,6 +43,9 @@ import {
   type WriterStatus,
 } from './writer.js';
 
+/** What keeps batches from being submitted; each begins and ends by itself. */
+export type HoldReason = 'exclusive' | 'recovery' | 'closed';
+
 /** What the appender tells the log. */
 export interface AppenderEvents {
   /** Room may have come back, or an end has moved. */
@@ -46,18 +56,6 @@ export interface AppenderEvents {
   readonly onFailure: (failure: AppendFailure) => void;
   /** The first write since an open or a cut: epoch and watermark come first, then `resume`. */
   readonly onUnprepared: () => void;
-}
-
-export interface AppendFailure {
-  readonly call: 'write' | 'commit' | 'roll';
-  /** errno name; `ECANCELED` when an earlier call on the file failed. */
-  readonly errno: string;
-  /** The roll's step that failed, 0 otherwise. */
-  readonly stepIndex: number;
-  /** The segment that was to be written, or sealed. */
-  readonly segment: Segment;
-  /** Rolls whose outcome is not known yet: one of them may be the reason. */
-  readonly rollsInFlight: number;
 }
 
 /** How many appends share one reading of the clock. */
@@ -81,7 +79,7 @@ export class Appender implements WriterClient {
   /** The file of the newest extent that was submitted: the one that a commit syncs. */
   #lastFile: WriterFile;
   readonly #onSettled: (() => void)[] = [];
-  #isHeld = false;
+  readonly #holds = new Set<HoldReason>();
   #isPrepared = false;
   #isPumpQueued = false;
   #stamp = 0;
@@ -232,13 +230,14 @@ export class Appender implements WriterClient {
     return rolled;
   }
 
-  /** Stops submitting; answers of what is in flight still come. */
-  hold(): void {
-    this.#isHeld = true;
+  /** Stops submitting; answers of what is in flight still come. Reasons do not nest. */
+  hold(reason: HoldReason): void {
+    this.#holds.add(reason);
   }
 
-  resume(): void {
-    this.#isHeld = false;
+  /** Submits again, unless something else holds it. */
+  resume(reason: HoldReason): void {
+    this.#holds.delete(reason);
     this.wake();
   }
 
@@ -272,7 +271,7 @@ export class Appender implements WriterClient {
       return;
     }
     this.#core.offsets.advanceWritten(extent.nextOffset);
-    this.#core.writtenAt = endOf(extent);
+    this.#core.writtenAt = extentEnd(extent);
     this.#writtenWaiters.resolveUpTo(extent.nextOffset);
     this.#events.onProgress();
     this.#watchUnsynced();
@@ -312,7 +311,7 @@ export class Appender implements WriterClient {
 
   /** Forgets what was not written: the log ends at the written end again, with a new epoch. */
   discardUnwritten(): void {
-    assert(this.#isHeld, 'nothing is submitted while batches are discarded');
+    assert(this.#holds.has('recovery'), 'nothing is submitted while batches are discarded');
     assert(this.#inFlight.length === 0, 'the writer has answered');
     this.#dropPending();
     this.#core.offsets.cutToWritten();
@@ -329,7 +328,7 @@ export class Appender implements WriterClient {
 
   /** Ends timers; the log is closed or poisoned. */
   close(): void {
-    this.#isHeld = true;
+    this.#holds.add('closed');
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
     this.#recent.clear();
@@ -338,7 +337,7 @@ export class Appender implements WriterClient {
 
   /** Gives all memory back, at the end of a log or of a poisoned one; what is in flight follows. */
   abandon(): void {
-    assert(this.#isHeld, 'nothing is submitted any more');
+    assert(this.#holds.has('closed'), 'nothing is submitted any more');
     this.#dropPending();
     this.#buffer.close();
   }
@@ -352,12 +351,12 @@ export class Appender implements WriterClient {
   }
 
   #pump(): void {
-    if (this.#isHeld) return;
+    if (this.#holds.size > 0) return;
     const isRollDue = this.#isRollDue();
     if (!this.#hasUnsubmitted && !this.#isCommitDue() && !isRollDue) return;
     // A sync of what is written already needs no new epoch, and works on a full disk.
     if (!this.#isPrepared && (this.#hasUnsubmitted || isRollDue)) {
-      this.hold();
+      this.hold('recovery');
       this.#events.onUnprepared();
       return;
     }
@@ -410,7 +409,7 @@ export class Appender implements WriterClient {
       this.#recent.push(extent);
       this.#submitted = {
         offset: extent.nextOffset,
-        at: endOf(extent),
+        at: extentEnd(extent),
         startedMs: 0,
         bytes: this.#submitted.bytes + end - start,
         batches: this.#submitted.batches + extent.batches,
@@ -462,7 +461,7 @@ export class Appender implements WriterClient {
   }
 
   #fail(call: AppendFailure['call'], errno: string, stepIndex: number, segment: Segment): void {
-    this.hold();
+    this.hold('recovery');
     const rollsInFlight = this.#rolls.inFlight;
     this.#events.onFailure({ call, errno, stepIndex, segment, rollsInFlight });
   }
@@ -491,9 +490,4 @@ export class Appender implements WriterClient {
     const { offsets, writtenAt } = this.#core;
     return { offset: offsets.written, at: writtenAt, startedMs: 0, bytes: 0, batches: 0 };
   }
-}
-
-function endOf(extent: Extent): LogPosition {
-  const position = extent.position + extent.end - extent.start;
-  return { segmentBase: extent.segment.baseOffset, position };
 }

@@ -15,10 +15,10 @@ import { createError, errnoOf, type MillraceError } from '../base/errors.js';
 import { AppendAdmission, copyRecords } from './append-admission.js';
 import { copyLone, type LoneBatch, placeLone } from './append-alone.js';
 import { type AppendLimits, checkOne, checkRecords } from './append-bounds.js';
-import { failureAction } from './append-failure.js';
+import { type AppendFailure, failureAction } from './append-failure.js';
 import type { Acks } from './append-options.js';
 import type { AppendResult } from './append-waiters.js';
-import { Appender, type AppendFailure } from './appender.js';
+import { Appender } from './appender.js';
 import { Epochs, epochsCrc } from './epochs.js';
 import type { WritableLogCore } from './log-core.js';
 import { epochsStep } from './log-creation.js';
@@ -67,6 +67,8 @@ export class LogWriting {
   /** What the last refused `tryAppend` asked for: `writable` waits for that much. */
   #wantedBytes = 1;
   #recovering: Promise<void> | undefined;
+  /** The last of those that run alone, one after the other. */
+  #exclusive: Promise<void> = Promise.resolve();
   #isWatchingSlabs = false;
   /** Why appends are refused for a while; rolls, flushes and the rest go on. */
   #refusalOf: (() => MillraceError) | undefined;
@@ -179,11 +181,17 @@ export class LogWriting {
     throw createError('DISK_FULL', { path: this.#core.directory, message: ROLL_REFUSED });
   }
 
-  /** Runs while no commit is in flight and none begins; for changes of the watermark. */
-  async exclusively(run: () => Promise<void>): Promise<void> {
+  /** Runs while no commit is in flight and none begins; for changes of the watermark, in turn. */
+  exclusively(run: () => Promise<void>): Promise<void> {
+    const turn = this.#exclusive.then(() => this.#runAlone(run));
+    this.#exclusive = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #runAlone(run: () => Promise<void>): Promise<void> {
     while (this.#recovering !== undefined) await this.#recovering;
     this.#assertOpen();
-    this.#appender.hold();
+    this.#appender.hold('exclusive');
     this.#hasSettled = true;
     try {
       await this.#appender.commitSettled();
@@ -192,7 +200,8 @@ export class LogWriting {
       this.#poisonLog(error);
       throw this.#poison ?? error;
     }
-    if (this.#state === 'open') this.#appender.resume();
+    // An opening or a recovery that has begun meanwhile holds it by itself.
+    this.#appender.resume('exclusive');
   }
 
   /** Refuses appends until `allowAppends`, also those that wait for room: none of it is stored. */
@@ -364,7 +373,7 @@ export class LogWriting {
     core.epochsCrc = epochsCrc(epochs.encode());
     await this.#marks.settle(this.#appender.markContent());
     this.#appender.markPrepared();
-    this.#appender.resume();
+    this.#appender.resume('recovery');
   }
 
   #fail(failure: AppendFailure): void {
@@ -384,7 +393,7 @@ export class LogWriting {
     await cutBack(this.#core, segment);
     this.#rejectUnwritten(cause);
     this.#move('open');
-    this.#appender.resume();
+    this.#appender.resume('recovery');
     this.#progress();
     this.#events.onDiskFull();
   }

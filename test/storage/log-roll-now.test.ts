@@ -32,6 +32,11 @@ async function openWriting(sim: SimLog, options: LogOptions = {}, lateness = 0) 
   return { ...opened, writing, append, rollCount: () => rolls };
 }
 
+/** Lets so many microtasks go by. */
+async function pass(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+}
+
 async function valuesAfterKill(sim: SimLog): Promise<string[]> {
   return await readValues(await sim.kill().open());
 }
@@ -169,10 +174,40 @@ test('roll now: waits while the log is held, and is not lost', async () => {
   assert.equal(await rolled, true);
 });
 
+for (const turns of [1, 2, 4, 8, 16, 32]) {
+  test(`roll now: the first write is prepared once, though others take ${turns} turns`, async () => {
+    const sim = new SimLog();
+    const first = await openWriting(sim);
+    await first.append('v0');
+    const { writing, append, core } = await openWriting(sim.kill(), {}, 4);
+    const before = core.epochs.current;
+    const soon = writing.exclusively(() => pass(turns));
+    const late = writing.exclusively(() => pass(2 * turns));
+    const rolled = writing.rollNow();
+    await append('v1');
+    await Promise.all([soon, late, rolled]);
+    assert.equal(core.epochs.current, before + 1);
+  });
+}
+
+test('roll now: those who want the log for themselves get it one after the other', async () => {
+  const { writing } = await openWriting(new SimLog());
+  let within = 0;
+  let most = 0;
+  const visit = async (): Promise<void> => {
+    within += 1;
+    most = Math.max(most, within);
+    await settled();
+    within -= 1;
+  };
+  await Promise.all([0, 1, 2].map(() => writing.exclusively(visit)));
+  assert.equal(most, 1);
+});
+
 test('roll now: a log that closes meanwhile refuses it', async () => {
   const { writing, append } = await openWriting(new SimLog());
   await append('v0');
-  writing.appender.hold();
+  writing.appender.hold('exclusive');
   const rolled = writing.rollNow();
   await settled();
   await writing.drain();
