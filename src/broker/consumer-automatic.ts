@@ -47,6 +47,11 @@ export class AutomaticCommits {
     this.#go();
   }
 
+  /** Behind what was noted nothing can be seen up to this offset. */
+  passOver(lease: PartitionLease, offset: number): void {
+    if (!this.#taken.has(lease)) this.note(lease, offset);
+  }
+
   /** Somebody commits what lies behind all that was noted of this partition. */
   forget(lease: PartitionLease): void {
     this.#done.delete(lease);

@@ -77,11 +77,8 @@ export class ConsumerBatch<Value> implements Iterable<ConsumerRecord<Value>> {
 
   /** In whose name a transaction commits it; undefined without a group. ILLEGAL_GENERATION. */
   get member(): ConsumerMember | undefined {
-    const { topic, partition, fetched } = this;
-    const { group } = this.#home;
-    if (group === '' || fetched.lease.isHeld) return this.#home.memberOf();
-    const message = 'the partition is not held any more';
-    throw groupError('ILLEGAL_GENERATION', { message, group, topic, partition });
+    if (this.#home.group !== '') this.#checkHeld();
+    return this.#home.memberOf();
   }
 
   /** Whether the partition is the consumer's own still. */
@@ -132,6 +129,7 @@ export class ConsumerBatch<Value> implements Iterable<ConsumerRecord<Value>> {
     if (fetched.transaction !== 'none') throw this.#inTransaction();
     await this.handled();
     const offset = this.#offsetBehind(through);
+    this.#checkHeld();
     const at = { topic, partition, offset };
     this.#home.committing(fetched.lease);
     await this.#home.commit(metadata === undefined ? at : { ...at, metadata });
@@ -150,6 +148,15 @@ export class ConsumerBatch<Value> implements Iterable<ConsumerRecord<Value>> {
     if (offset >= baseOffset && offset <= lastOffset) return offset + 1;
     const facts = { topic, partition, offset, expected: `${baseOffset} to ${lastOffset}` };
     throw createError('OFFSET_OUT_OF_RANGE', { ...facts, kafka: 'OFFSET_OUT_OF_RANGE' });
+  }
+
+  /** The partition may have gone and come back: that is another lease, and further perhaps. */
+  #checkHeld(): void {
+    if (this.isHeld) return;
+    const { topic, partition } = this;
+    const { group } = this.#home;
+    const message = 'the partition is not held any more';
+    throw groupError('ILLEGAL_GENERATION', { message, group, topic, partition });
   }
 
   #inTransaction(): Error {

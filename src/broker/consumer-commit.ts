@@ -3,20 +3,25 @@
  *
  * Between two generations a group refuses commits, also of partitions that their owner keeps. As
  * long as all of them are held the commit is tried again; it is never tried again for a partition
- * that was given up meanwhile: somebody else may be further by now.
+ * that was given up meanwhile: somebody else may be further by now. One that went away and has
+ * come back is another lease, whatever its name.
  */
 
 import type { Clock } from '../base/clock.js';
 import { hasCode } from '../base/errors.js';
+import type { PartitionLease } from './consumer-lease.js';
 import type { OffsetToCommit } from './group-commits.js';
 import { groupError } from './group-errors.js';
+
+type HeldLease = Pick<PartitionLease, 'isHeld'>;
 
 export interface CommitParts {
   readonly clock: Clock;
   readonly groupId: string;
   /** How long it is tried again. */
   readonly timeoutMs: number;
-  isHeld(at: OffsetToCommit): boolean;
+  /** Who holds the partition now; looked at once, when the commit begins. */
+  leaseOf(at: OffsetToCommit): HeldLease | undefined;
   commit(offsets: readonly OffsetToCommit[]): Promise<void>;
 }
 
@@ -28,8 +33,9 @@ export async function commitHeld(
 ): Promise<void> {
   const { clock, timeoutMs } = parts;
   const endMs = clock.monotonicMs() + timeoutMs;
+  const leases = offsets.map((at) => parts.leaseOf(at));
   for (;;) {
-    checkHeld(parts, offsets);
+    checkHeld(parts.groupId, offsets, leases);
     try {
       return await parts.commit(offsets);
     } catch (error) {
@@ -43,8 +49,12 @@ export async function commitHeld(
   }
 }
 
-function checkHeld({ groupId, isHeld }: CommitParts, offsets: readonly OffsetToCommit[]): void {
-  const lost = offsets.find((at) => !isHeld(at));
+function checkHeld(
+  groupId: string,
+  offsets: readonly OffsetToCommit[],
+  leases: readonly (HeldLease | undefined)[],
+): void {
+  const lost = offsets.find((_at, index) => leases[index]?.isHeld !== true);
   if (lost === undefined) return;
   const { topic, partition, offset } = lost;
   throw groupError('ILLEGAL_GENERATION', {

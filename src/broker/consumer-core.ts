@@ -41,6 +41,8 @@ export interface ConsumerCallbacks {
   onLost?(leases: readonly PartitionLease[]): Promise<void> | void;
   /** The place to go on from was set by hand. */
   onSought?(lease: PartitionLease): void;
+  /** All that was handed out of it is released, and up to its position nothing else can be seen. */
+  onPassedOver?(lease: PartitionLease): void;
   /** It is being closed, by whomever: what is revoked from here on is not waited for. */
   onClosing?(): void;
 }
@@ -156,8 +158,8 @@ export class ConsumerCore {
 
   /**
    * Commits; resolves when it is durable. While the group is between two generations it is tried
-   * again, for as long as the partitions are held. Rejects with ILLEGAL_GENERATION when one is not,
-   * and otherwise as `GroupCoordinator.commit`.
+   * again, for as long as the partitions are held under the leases of now. Rejects with
+   * ILLEGAL_GENERATION when one is not, and otherwise as `GroupCoordinator.commit`.
    */
   commit(offsets: readonly OffsetToCommit[]): Promise<void> {
     return commitHeld(
@@ -165,7 +167,7 @@ export class ConsumerCore {
         clock: this.#around.clock,
         groupId: this.config.group,
         timeoutMs: this.config.rebalanceTimeoutMs,
-        isHeld: ({ topic, partition }) => this.lease(topic, partition)?.isHeld === true,
+        leaseOf: ({ topic, partition }) => this.lease(topic, partition),
         commit: (held) => this.#commitNow(held),
       },
       offsets,
@@ -305,6 +307,7 @@ export class ConsumerCore {
     arrived: (): void => core.#takers.arrived(),
     failed: (_lease: Lease, error: unknown): void => core.#takers.fail(error),
     sought: (lease: Lease): void => core.#callbacks.onSought?.(lease),
+    passedOver: (lease: Lease): void => core.#callbacks.onPassedOver?.(lease),
   }))(this);
 
   #leasesAt(partitions: readonly TopicPartition[]): Lease[] {

@@ -5,6 +5,9 @@
  * be somebody else's by now. While it is held, one read goes through the log and puts batches into
  * the consumer's ring; it stops while there is no room, while the lease is paused, and for good
  * when the lease is given up. `seek` drops what is prefetched and begins a new read.
+ *
+ * Marks of transactions, aborted records and what was emptied are handed out to nobody. Once the
+ * read waits behind them, and all before them is handed out, the position moves past them.
  */
 
 import { createError, hasCode } from '../base/errors.js';
@@ -78,6 +81,8 @@ export interface LeaseHome {
   failed(lease: Lease, error: unknown): void;
   /** The place to go on from was set by hand. */
   sought(lease: Lease): void;
+  /** The position has moved past what is handed out to nobody, and all before it is released. */
+  passedOver(lease: Lease): void;
 }
 
 export class Lease implements PartitionLease {
@@ -89,6 +94,10 @@ export class Lease implements PartitionLease {
   /** Handed out and not released. */
   readonly #taken = new Set<FetchedBatch>();
   #position: number;
+  /** Where the read waits for more; -1 while there is no read, or it has not come so far. */
+  #waitsAt = -1;
+  /** The position has moved past something, and nobody was told. */
+  #hasPassedOver = false;
   #isHeld = true;
   #isPaused = false;
   /** The read under way. */
@@ -158,6 +167,7 @@ export class Lease implements PartitionLease {
     this.#stop();
     for (const batch of this.#taken) batch.isOvertaken = true;
     this.#position = offset;
+    this.#hasPassedOver = false;
     this.#home.sought(this);
     this.#read();
   }
@@ -166,10 +176,12 @@ export class Lease implements PartitionLease {
   took(fetched: FetchedBatch): void {
     this.#position = fetched.nextOffset;
     this.#taken.add(fetched);
+    this.#passOver();
   }
 
   released(fetched: FetchedBatch): void {
     this.#taken.delete(fetched);
+    this.#passOver();
   }
 
   /** Hands out nothing more; it is held until it is given up. */
@@ -186,7 +198,20 @@ export class Lease implements PartitionLease {
   #stop(): void {
     this.#reading?.abort();
     this.#reading = undefined;
+    this.#waitsAt = -1;
     this.#home.ring.drop(this.#line);
+  }
+
+  /** Moves the position up to where the read waits, when nothing is left to hand out before. */
+  #passOver(): void {
+    if (this.#waitsAt > this.#position && this.#line.items.length === 0) {
+      this.#position = this.#waitsAt;
+      this.#hasPassedOver = true;
+    }
+    if (!this.#hasPassedOver || !this.isHeld) return;
+    for (const { isOvertaken } of this.#taken) if (!isOvertaken) return;
+    this.#hasPassedOver = false;
+    this.#home.passedOver(this);
   }
 
   #read(): void {
@@ -225,7 +250,13 @@ export class Lease implements PartitionLease {
     const { isolation, durability } = config;
     const { signal } = reading;
     const { readBytesMax } = this.#home;
-    const options = { isolation, durability, readBytesMax, signal };
+    const onWaiting = (nextOffset: number): void => {
+      if (this.#reading !== reading) return;
+      this.#waitsAt = nextOffset;
+      this.#passOver();
+    };
+    const options = { isolation, durability, readBytesMax, signal, onWaiting };
+    this.#waitsAt = -1;
     const batches = this.log.read({ from, follow: true, ...options });
     try {
       for (;;) {

@@ -94,6 +94,9 @@ export class Consumer<Value> implements AsyncIterableIterator<ConsumerBatch<Valu
       onLost: (leases: readonly PartitionLease[]) => onLost?.(placesOf(leases)),
       onClosing: () => this.#endWaits(),
       onSought: (lease: PartitionLease) => this.#automatic?.note(lease, lease.position),
+      onPassedOver: (lease: PartitionLease) => {
+        if (!this.#isForsaken) this.#automatic?.passOver(lease, lease.position);
+      },
     };
     this.#core = ConsumerCore.start(topics, given, callbacks, around);
     const { group, commit, commitIntervalMs: intervalMs } = this.#core.config;

@@ -74,7 +74,7 @@ export class HeldPartition {
     return this.lease.partition;
   }
 
-  /** Undefined before the first batch. */
+  /** Undefined before anything is known of its offsets. */
   get work(): PartitionWork<LogRecord> | undefined {
     return this.#work;
   }
@@ -106,6 +106,19 @@ export class HeldPartition {
     }
     this.#inlet.push(batch);
     this.fill();
+  }
+
+  /**
+   * Up to the position of the lease there is nothing more to come; all batches before it were
+   * released. Whether that is known now.
+   */
+  passOver(): boolean {
+    // What is given back is released, too, and comes again.
+    if (!this.#isOpen || this.#isStalled) return false;
+    const { position } = this.lease;
+    this.#work ??= new PartitionWork(position);
+    this.#work.passOver(position);
+    return true;
   }
 
   /** Takes records in while there is room. Throws what reading a batch throws. */

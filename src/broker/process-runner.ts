@@ -108,6 +108,12 @@ export class ProcessRunner<Output> {
     this.#pump();
   }
 
+  /** Up to the lease's position there are no more records. */
+  passOver(lease: PartitionLease): void {
+    const held = this.#held.get(lease);
+    if (held?.passOver() === true) this.#parts.ended(held);
+  }
+
   /** Room came free in this partition. */
   refill(held: HeldPartition): void {
     const { work } = held;

@@ -77,7 +77,16 @@ const GRACE_MS = 1_000;
 
 type Runner = Pick<
   ProcessRunner<unknown>,
-  'partitions' | 'runningCount' | 'assign' | 'of' | 'take' | 'refill' | 'remove' | 'close' | 'leave'
+  | 'partitions'
+  | 'runningCount'
+  | 'assign'
+  | 'of'
+  | 'take'
+  | 'passOver'
+  | 'refill'
+  | 'remove'
+  | 'close'
+  | 'leave'
 >;
 
 export class ProcessWorker {
@@ -203,6 +212,7 @@ export class ProcessWorker {
         for (const lease of leases) this.#runner.assign(lease);
       },
       onRevoked: (leases: readonly PartitionLease[]): Promise<void> => this.#giveUp(leases),
+      onPassedOver: (lease: PartitionLease): void => this.#runner.passOver(lease),
       onLost: (leases: readonly PartitionLease[]): void => {
         const lost = this.#runner.of(leases);
         this.#runner.remove(lost);

@@ -55,6 +55,8 @@ export interface ReaderOptions {
   /** The largest read; a batch that is larger is read whole. */
   readonly readBytesMax: number;
   readonly signal: AbortSignal | undefined;
+  /** Told where it stands whenever it waits for more. */
+  readonly onWaiting: ((nextOffset: number) => void) | undefined;
 }
 
 const FIRST_READ_BYTES = 8 * 1024;
@@ -194,7 +196,8 @@ export class LogReader implements AsyncIterableIterator<Batch> {
     if (!this.#options.follow) return 'end';
     // No record was so new: what is appended from now on is what was asked for.
     this.#timestamp = undefined;
-    const { durability, signal } = this.#options;
+    const { durability, signal, onWaiting } = this.#options;
+    onWaiting?.(this.#offset);
     // Before an open transaction the end is beyond already: its marker moves it on.
     const seen = Math.max(this.#offset, this.#source.endOffset(durability));
     await this.#source.waitBeyond(seen, durability, signal);

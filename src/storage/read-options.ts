@@ -31,6 +31,11 @@ export interface ReadOptions {
   readonly readBytesMax?: number | undefined;
   /** Ends the read with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Called with the offset that comes next whenever a read that follows waits for more. Batches
+   * that nobody is to see, such as marks and those of aborted transactions, lie before it.
+   */
+  readonly onWaiting?: ((nextOffset: number) => void) | undefined;
 }
 
 export interface CheckedReadOptions {
@@ -42,6 +47,7 @@ export interface CheckedReadOptions {
   readonly control: boolean;
   readonly readBytesMax: number;
   readonly signal: AbortSignal | undefined;
+  readonly onWaiting: ((nextOffset: number) => void) | undefined;
 }
 
 const names = [
@@ -53,6 +59,7 @@ const names = [
   'control',
   'readBytesMax',
   'signal',
+  'onWaiting',
 ];
 
 export function checkReadOptions(options: ReadOptions): CheckedReadOptions {
@@ -71,13 +78,16 @@ export function checkReadOptions(options: ReadOptions): CheckedReadOptions {
   if (isolation !== 'committed' && isolation !== 'uncommitted') {
     throw invalid('isolation', "'committed' or 'uncommitted'", isolation);
   }
-  const { signal, readBytesMax = limits.readBytesMax } = options;
+  const { signal, onWaiting, readBytesMax = limits.readBytesMax } = options;
   const { readBytesMin: min, readBytesMax: max } = limits;
   if (!Number.isSafeInteger(readBytesMax) || readBytesMax < min || readBytesMax > max) {
     throw invalid('readBytesMax', `a whole number from ${min} to ${max} (bytes)`, readBytesMax);
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw invalid('signal', 'an AbortSignal', signal);
+  }
+  if (onWaiting !== undefined && typeof onWaiting !== 'function') {
+    throw invalid('onWaiting', 'a function', onWaiting);
   }
   return {
     from,
@@ -88,6 +98,7 @@ export function checkReadOptions(options: ReadOptions): CheckedReadOptions {
     control: flag(options, 'control', false),
     readBytesMax,
     signal,
+    onWaiting,
   };
 }
 

@@ -309,6 +309,21 @@ suite('consumer', () => {
     assert.throws(() => broker.consumer({ topics: 'nothing' }), { code: 'UNKNOWN_TOPIC' });
   });
 
+  test('a batch of a partition that went and came back is not committed', async (t) => {
+    const broker = await openedBroker(t);
+    await sentOneByOne(broker, ['a', 'b', 'c']);
+    const options = { topics: [/orders/], group: 'g', commit: 'manual' } as const;
+    const consumer = broker.consumer(options);
+    await nextOf(consumer);
+    const batch = await nextOf(consumer);
+    await broker.deleteTopic('orders');
+    await sentOneByOne(broker, ['d', 'e', 'f']);
+    await until(() => consumer.assignment.some(({ endOffset }) => endOffset === 3));
+    await assert.rejects(batch.commit(), { code: 'ILLEGAL_GENERATION' });
+    await (await nextOf(consumer)).commit();
+    assert.deepEqual(await committedOf(broker, 'g'), [1]);
+  });
+
   test('a topic that is deleted takes nothing else with it', async (t) => {
     const broker = await openedBroker(t);
     for (const name of ['log.1', 'log.2']) {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ErrorCode, MillraceError } from '../../src/base/errors.js';
 import {
+  assignmentsOf,
   type GroupFixture,
   joinRequest,
   memberOf,
@@ -188,6 +189,28 @@ test('a topic that is gone takes its offsets along', async () => {
     left.map(({ topic }) => topic),
     ['u'],
   );
+});
+
+test('commit: one for a topic that was deleted and made again is refused', async () => {
+  const groups = await openWithTopic();
+  const { coordinator, topics } = groups;
+  const [first] = await stableGroup(groups, [joinRequest()]);
+  assert(first !== undefined);
+  topics.delete('t');
+  await coordinator.forgetTopic('t');
+  topics.set('t', 2, 3);
+  coordinator.noticeTopics(['t']);
+  const late = coordinator.commit({ ...memberOf('g', first), offsets: [at(3)] });
+  await assert.rejects(late, refused('UNKNOWN_PARTITION'));
+  assert.equal(await offsetOf(groups), undefined);
+  const next = await coordinator.join(joinRequest({ memberId: first.memberId }));
+  assert.equal(next.generation, first.generation + 1);
+  await coordinator.sync({
+    ...memberOf('g', next),
+    assignments: assignmentsOf(next),
+  });
+  await coordinator.commit({ ...memberOf('g', next), offsets: [at(2)] });
+  assert.equal(await offsetOf(groups), 2);
 });
 
 test('commits and their removal are told to the topics once they are durable', async () => {

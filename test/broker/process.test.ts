@@ -333,6 +333,12 @@ suite('process', () => {
     await log.appendMarker({ ...marker, producerEpoch: 1, kind: 'commit' });
     await world.pass(1_000);
     assert.deepEqual(seen, ['a2']);
+    assert.equal(await world.committed(), 4, 'the last marker lies behind it');
+    const third = { ...stamp, producerEpoch: 2, baseSequence: 0 };
+    await log.append([{ key: 'a', value: 'a3' }], { producer: third });
+    await log.appendMarker({ ...marker, producerEpoch: 2, kind: 'abort' });
+    await world.pass(1_000);
+    assert.equal(await world.committed(), 6);
     await world.close();
   });
 

@@ -262,6 +262,19 @@ function transactionContract(check: Check): void {
     assert.deepEqual(await valuesOfPartition(log, uncommitted), ['t', 'a']);
   });
 
+  check('who follows is told where it waits, behind what nobody sees', async ({ log }) => {
+    const waits: number[] = [];
+    const onWaiting = (nextOffset: number): void => void waits.push(nextOffset);
+    const values = valuesOfPartition(log, { follow: true, onWaiting });
+    await log.append(one('a'), transactional(0));
+    await isPending(values);
+    await log.appendMarker({ ...marker, kind: 'abort' });
+    await isPending(values);
+    await log.close();
+    assert.deepEqual(await values, []);
+    assert.deepEqual([...new Set(waits)], [0, 2]);
+  });
+
   check('who follows goes on when the transaction ends', async ({ log }) => {
     await log.append(one('t'), transactional(0));
     const values = valuesOfPartition(log, { follow: true });

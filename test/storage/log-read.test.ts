@@ -83,6 +83,7 @@ test('read: checksums may be skipped', async () => {
 
 test('read: options are checked when it is called', async () => {
   const log = await new SimLog().open();
+  thrown(() => log.read({ onWaiting: Object(1) }), 'OPTION_INVALID');
   thrown(() => log.read({ from: -1 }), 'OPTION_INVALID');
   thrown(() => log.read({ from: 0.5 }), 'OPTION_INVALID');
   thrown(() => log.read({ from: { timestamp: Number.NaN } }), 'OPTION_INVALID');

@@ -65,6 +65,7 @@ function readerOf(source: LogSource, offset = 0): LogReader {
     control: false,
     readBytesMax: limits.readBytesMax,
     signal: undefined,
+    onWaiting: undefined,
   });
 }
 

@@ -160,7 +160,7 @@ export class MemoryPartitionLog implements PartitionLog {
   }
 
   async *#read(options: ReadOptions): AsyncGenerator<Batch, undefined, undefined> {
-    const { from, follow, isolation, control, signal } = checkReadOptions(options);
+    const { from, follow, isolation, control, signal, onWaiting } = checkReadOptions(options);
     const isCommitted = isolation === 'committed';
     let offset = this.#offsetOf(from);
     const until = isCommitted ? this.stableOffset : this.#end;
@@ -177,6 +177,7 @@ export class MemoryPartitionLog implements PartitionLog {
         continue;
       }
       if (!follow || this.#isClosed) return undefined;
+      onWaiting?.(offset);
       await this.#change(signal);
     }
   }
