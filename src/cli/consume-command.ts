@@ -8,7 +8,8 @@
  * left out.
  */
 
-import type { RequestedStart } from '../main.js';
+import { systemClock } from '../base/clock.js';
+import { hasCode, type RequestedStart } from '../main.js';
 import { type BrokerAccess, listOf, openBroker } from './broker-access.js';
 import { bytesFields } from './byte-fields.js';
 import { type Command, countOption, EXIT_OK, type Invocation } from './command.js';
@@ -39,6 +40,8 @@ const NEWLINE = Buffer.from('\n');
 const TAKE_RECORDS = 1_000;
 /** How long the holder waits when there is nothing: so long Ctrl-C may take. */
 const WAIT_MS = 250;
+/** After so long a broker that was let go of is asked, or opened, again. */
+const AGAIN_MS = 100;
 
 /** A record as the holder gives it. */
 interface ConsumedRecord {
@@ -62,49 +65,78 @@ async function run(invocation: Invocation): Promise<number> {
   if (texts.has('group') && group === '') throw new UsageError('--group takes the id of a group');
   const from = placeOption('from', texts.get('from') ?? 'earliest');
   const max = countOption(texts, 'max') ?? Number.POSITIVE_INFINITY;
-  const broker = await openBroker(followLinks(directory), false);
-  try {
-    const session = await openSession(broker, { topic, group, from });
-    try {
-      await consume(broker, { session, isCommitting: group !== '', max, format }, invocation);
-    } finally {
-      await broker.ask({ kind: 'closeSession', session });
-    }
-  } finally {
-    await broker.close();
+  const isFollowing = invocation.flags.has('follow');
+  const consuming: Consuming = {
+    directory: followLinks(directory),
+    topic,
+    group,
+    from,
+    format,
+    isFollowing,
+    goesOn: isFollowing && group !== '',
+    left: max,
+  };
+  let end = await consume(consuming, invocation);
+  while (end === 'let-go' && consuming.goesOn && !invocation.signal.aborted) {
+    await new Promise<void>((resolve) => {
+      systemClock.schedule(AGAIN_MS, resolve, 'keep-alive');
+    });
+    end = await consume(consuming, invocation).catch((error: unknown) => {
+      if (hasCode(error, 'UNKNOWN_TOPIC')) return 'done';
+      throw error;
+    });
   }
   return EXIT_OK;
 }
 
-async function openSession(
-  broker: BrokerAccess,
-  asked: { readonly topic: string; readonly group: string; readonly from: RequestedStart },
-): Promise<number> {
-  const { topic, group, from } = asked;
-  const values = await broker.ask({ kind: 'openSession', topics: [topic], group, from });
-  return Number(values['session']);
-}
-
 interface Consuming {
-  readonly session: number;
-  readonly isCommitting: boolean;
-  readonly max: number;
+  readonly directory: string;
+  readonly topic: string;
+  readonly group: string;
+  readonly from: RequestedStart;
   readonly format: 'value' | 'json';
+  readonly isFollowing: boolean;
+  /** When who held the broker lets go of it, the group goes on where it stopped. */
+  readonly goesOn: boolean;
+  /** How many records may still be printed. */
+  left: number;
 }
 
-async function consume(
+/** Prints until it is done, or whoever holds the broker lets go of it, or of the topic. */
+async function consume(consuming: Consuming, invocation: Invocation): Promise<'done' | 'let-go'> {
+  const { directory, topic, group, from, goesOn } = consuming;
+  const broker = await openBroker(directory, false);
+  try {
+    const opened = await broker.ask({ kind: 'openSession', topics: [topic], group, from });
+    const session = Number(opened['session']);
+    try {
+      return await print(broker, session, consuming, invocation);
+    } finally {
+      // With the process that held it, the session is gone already.
+      await broker.ask({ kind: 'closeSession', session }).catch(() => undefined);
+    }
+  } catch (error) {
+    const isGone = hasCode(error, 'HOLDER_FAILED') || hasCode(error, 'BROKER_CLOSED');
+    if (goesOn && isGone) return 'let-go';
+    throw error;
+  } finally {
+    await broker.close();
+  }
+}
+
+async function print(
   broker: BrokerAccess,
-  { session, isCommitting, max, format }: Consuming,
-  { flags, output, signal }: Invocation,
-): Promise<void> {
-  let left = max;
-  while (left > 0 && !signal.aborted) {
-    const recordsMax = Math.min(left, TAKE_RECORDS);
+  session: number,
+  consuming: Consuming,
+  { output, signal }: Invocation,
+): Promise<'done' | 'let-go'> {
+  while (consuming.left > 0 && !signal.aborted) {
+    const recordsMax = Math.min(consuming.left, TAKE_RECORDS);
     const taken = await broker.ask({ kind: 'takeRecords', session, recordsMax, waitMs: WAIT_MS });
     const records = listOf(taken['records']).map(consumedRecord);
     const ends = new Map<string, readonly [string, number, number]>();
     for (const record of records) {
-      if (format === 'json') await output.write(`${JSON.stringify(machine(record))}\n`);
+      if (consuming.format === 'json') await output.write(`${JSON.stringify(machine(record))}\n`);
       else {
         await output.write(record.value ?? new Uint8Array(0));
         await output.write(NEWLINE);
@@ -112,16 +144,16 @@ async function consume(
       const { topic, partition, offset } = record;
       ends.set(`${topic}-${partition}`, [topic, partition, offset + 1]);
     }
-    left -= records.length;
+    consuming.left -= records.length;
     if (records.length > 0) {
       await output.flush();
-      if (isCommitting) {
+      if (consuming.group !== '') {
         await broker.ask({ kind: 'commitRecords', session, offsets: [...ends.values()] });
       }
-    } else if (taken['isOver'] === true || (taken['isAtEnd'] === true && !flags.has('follow'))) {
-      return;
-    }
+    } else if (taken['isOver'] === true) return 'let-go';
+    else if (taken['isAtEnd'] === true && !consuming.isFollowing) return 'done';
   }
+  return 'done';
 }
 
 function consumedRecord(row: unknown): ConsumedRecord {

@@ -166,7 +166,10 @@ export function errorReply(error: unknown): HolderReply {
     error instanceof MillraceError
       ? error
       : createError('HOLDER_FAILED', { message: 'the holder failed to carry out the request' });
-  return { ok: false, code: known.code, message: known.message, facts: known.facts };
+  const { code, facts } = known;
+  // The bare text: whoever makes an error of it again adds code and facts.
+  const message = String(facts['message'] ?? errorTable[code].summary);
+  return { ok: false, code, message, facts };
 }
 
 function pack(value: object): Uint8Array | string {
