@@ -101,7 +101,6 @@ interface Pass {
   readonly log: CleanerLog;
   readonly memory: KeyMemory;
   readonly mapped: Pick<MapResult, 'mappedEnd' | 'producers' | 'producerOffsets'>;
-  readonly nowMs: number;
   readonly run: PassRun;
 }
 
@@ -240,16 +239,15 @@ export class LogCompaction {
     const log = { directory, logId, epochs: epochs.entries, aborted: aborted.all.slice() };
     const dirty = sealed.filter(({ endOffset }) => endOffset > firstDirtyOffset);
     const memory = this.#keyMemory(dirty, firstDirtyOffset, upperOffset);
-    const nowMs = this.#nowMs();
     if (dirty.length === 0) {
       const mapped = { mappedEnd: upperOffset, producers: [], producerOffsets: [] };
-      return { log, memory, mapped, nowMs, run };
+      return { log, memory, mapped, run };
     }
     const mapped = await cleaner.run(
       { kind: 'map', ...log, ...memory, segments: dirty, upperOffset },
       run,
     );
-    return { log, memory, mapped, nowMs, run };
+    return { log, memory, mapped, run };
   }
 
   /**
@@ -281,7 +279,7 @@ export class LogCompaction {
     before: GroupStart,
   ): Promise<GroupResult | 'outdated'> {
     const { core, cleaner, mutex, source } = this.#parts;
-    const { log, memory, mapped, nowMs, run } = pass;
+    const { log, memory, mapped, run } = pass;
     const old = group.map(({ baseOffset }) => core.segments.floor(baseOffset));
     if (!isInList(core, old, group)) return 'outdated';
     const result = await cleaner.run(
@@ -295,7 +293,9 @@ export class LogCompaction {
         segments: group,
         runningMaxTimestamp: runningMaxBefore(core, sealed, group),
         ...memory,
-        nowMs,
+        // Of this group: a tombstone's time begins when the values before it have gone, and the groups
+        // before may have taken long.
+        nowMs: this.#nowMs(),
         tombstoneRetentionMs: core.config.tombstoneRetentionMs,
         producerExpiryMs: PRODUCER_EXPIRY_MS,
       },

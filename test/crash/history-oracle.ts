@@ -47,6 +47,14 @@ export interface OracleCounts {
   abortedDropped: number;
 }
 
+/** One reading of the log; times are of the wall clock. */
+export interface KeyedRead {
+  readonly start: number;
+  readonly end: number;
+  readonly durableEnd: number;
+  readonly sinceMs: number;
+}
+
 export class KeyedOracle {
   /** By offset; undefined where nothing was ever appended. */
   readonly records: (ModelRecord | undefined)[] = [];
@@ -116,15 +124,11 @@ export class KeyedOracle {
   }
 
   /**
-   * Checks everything between `start` and `end`, which was read at `nowMs`; by then the log was
-   * durable up to `durableEnd`.
+   * Checks everything between `start` and `end`, which was read from `sinceMs` to `nowMs`; by then
+   * the log was durable up to `durableEnd`.
    */
-  check(
-    seen: readonly SeenKeyed[],
-    { start, end, durableEnd }: { start: number; end: number; durableEnd: number },
-    isCommitted: boolean,
-    nowMs: number,
-  ): void {
+  check(seen: readonly SeenKeyed[], read: KeyedRead, isCommitted: boolean, nowMs: number): void {
+    const { start, end, durableEnd, sinceMs } = read;
     const latest = this.#latestBelow(durableEnd);
     let next = start;
     const shown = new Set<string>();
@@ -141,7 +145,9 @@ export class KeyedOracle {
     this.#checkMissing(next, end, latest, isCommitted, nowMs);
     for (const [key, offset] of latest) {
       const record = this.records[offset];
-      const isHidden = record?.isGone === true || offset < start;
+      // Whoever reads for longer than tombstones are kept may meet a value and miss its deletion.
+      const wasThere = (record?.horizonMs ?? 0) >= sinceMs;
+      const isHidden = (record?.isGone === true && !wasThere) || offset < start;
       demand(!(isHidden && shown.has(key)), `${key} was deleted at ${offset} and has a value`);
     }
     if (!isCommitted) this.#checkMarks(offsets, start, end);

@@ -215,13 +215,15 @@ export class History {
   async #checkRead(isCommitted: boolean): Promise<ReturnType<HistoryLife['read']>> {
     const life = this.#life;
     const { startOffset: start, durableOffset } = life.log;
+    const sinceMs = life.clock.nowMs();
     const isolation = isCommitted ? 'committed' : 'uncommitted';
     const seen = await life.read({ isolation, control: !isCommitted });
     if (seen === undefined) return undefined;
     const end = Math.max(durableOffset, (seen.at(-1)?.offset ?? -1) + 1);
     const durableEnd = life.log.durableOffset;
     demand(end <= durableEnd, 'a record beyond the durable end is shown');
-    this.#oracle.check(seen, { start, end, durableEnd }, isCommitted, life.clock.nowMs());
+    const read = { start, end, durableEnd, sinceMs };
+    this.#oracle.check(seen, read, isCommitted, life.clock.nowMs());
     return seen;
   }
 

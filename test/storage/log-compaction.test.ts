@@ -87,6 +87,28 @@ test('compaction: a tombstone stays for its time after the pass that met it', as
   assert.deepEqual(await seen(log), ['1:b=1']);
 });
 
+test('compaction: the time of a tombstone begins when its own group is cleaned', async () => {
+  const sim = new SimLog();
+  const log = await openCompacted(sim, { tombstoneRetentionMs: HOUR });
+  const large = 'x'.repeat(3000);
+  await put(log, `a=${large}`);
+  await put(log, `b=${large}`);
+  await put(log, 'a=', `c=${large}`);
+  sim.disk.onCall = () => {
+    // The first group is about to take its place.
+    if (!sim.disk.list(DIRECTORY).some((name) => name.endsWith('.swap'))) return;
+    sim.disk.onCall = undefined;
+    sim.clock.advance(2 * HOUR);
+  };
+  await log.compact();
+  assert.equal(sim.disk.onCall, undefined, 'a segment was replaced');
+  await log.compact();
+  assert.deepEqual(
+    (await seen(log)).map((text) => text.slice(0, 4)),
+    ['1:b=', '2:a=', '3:c='],
+  );
+});
+
 test('compaction: tombstones that need not stay go with the next pass', async () => {
   const sim = new SimLog();
   const log = await openCompacted(sim, { tombstoneRetentionMs: 0 });
