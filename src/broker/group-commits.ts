@@ -188,7 +188,7 @@ export class GroupCommits {
   }
 
   /** A topic that went meanwhile has been forgotten: nothing may be stored of it behind that. */
-  checkTopics({ groupId, offsets }: CommitRequest): void {
+  checkTopics({ groupId, offsets }: Pick<CommitRequest, 'groupId' | 'offsets'>): void {
     const forgotten = this.#context.directory.find(groupId)?.forgotten;
     for (const { topic, partition } of offsets) {
       const isThere = this.#context.topics.partitionCount(topic) !== undefined;
@@ -200,6 +200,8 @@ export class GroupCommits {
   /** Makes the log durable up to the offset, and ties the offset to it. */
   async secure(group: string, wanted: OffsetToCommit): Promise<CommittedOffset> {
     const { topic, partition, offset, metadata = '' } = wanted;
+    // In one step with the look for the log: the end of another topic says nothing of it.
+    this.checkTopics({ groupId: group, offsets: [wanted] });
     const log = await this.#context.topics.partition(topic, partition);
     if (log === undefined) throw groupError('UNKNOWN_PARTITION', { group, topic, partition });
     const { writtenOffset } = log;

@@ -213,6 +213,23 @@ test('commit: one for a topic that was deleted and made again is refused', async
   assert.equal(await offsetOf(groups), 2);
 });
 
+test('commit: one for a topic that was made again is not held against the new log', async () => {
+  const groups = await openWithTopic();
+  const { coordinator, topics } = groups;
+  const [first] = await stableGroup(groups, [joinRequest()]);
+  assert(first !== undefined);
+  topics.delete('t');
+  await coordinator.forgetTopic('t');
+  topics.set('t', 2, 3);
+  const log = topics.at('t', 0);
+  log.writtenOffset = 10;
+  for (const offset of [5, 20]) {
+    const late = coordinator.commit({ ...memberOf('g', first), offsets: [at(offset)] });
+    await assert.rejects(late, refused('UNKNOWN_PARTITION'));
+  }
+  assert.deepEqual(log.flushed, []);
+});
+
 test('commits and their removal are told to the topics once they are durable', async () => {
   const groups = await openWithTopic();
   const { coordinator, topics } = groups;

@@ -5,7 +5,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OffsetStore } from '../../src/broker/offset-store.js';
-import { MemoryStateLog, openGroups, settle } from '../support/group-fixture.js';
+import {
+  joinRequest,
+  MemoryStateLog,
+  memberOf,
+  openGroups,
+  settle,
+  stableGroup,
+} from '../support/group-fixture.js';
 
 const alone = { groupId: 'g', memberId: '', generation: -1 };
 const place = { topic: 't', partition: 0 };
@@ -83,6 +90,21 @@ test('held offsets: a topic that goes meanwhile takes them along', async () => {
   assert.throws(() => held.decide(), { code: 'UNKNOWN_PARTITION' });
   held.release('aborted');
   assert.deepEqual(await coordinator.fetch('g'), []);
+});
+
+test('held offsets: a topic that is made again meanwhile is not asked for its end', async () => {
+  const groups = await openGroups();
+  const { coordinator, topics } = groups;
+  topics.set('t', 2, 100);
+  const [first] = await stableGroup(groups, [joinRequest()]);
+  assert.ok(first !== undefined);
+  const held = coordinator.holdOffsets();
+  held.add({ ...upTo(7), member: memberOf('g', first) });
+  topics.delete('t');
+  await coordinator.forgetTopic('t');
+  topics.set('t', 2, 3);
+  await assert.rejects(held.secure(), { code: 'UNKNOWN_PARTITION' });
+  held.release('aborted');
 });
 
 test('held offsets: whoever gave them hears when they are held and how it ended', async () => {
