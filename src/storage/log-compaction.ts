@@ -293,8 +293,8 @@ export class LogCompaction {
         segments: group,
         runningMaxTimestamp: runningMaxBefore(core, sealed, group),
         ...memory,
-        // Of this group: a tombstone's time begins when the values before it have gone, and the groups
-        // before may have taken long.
+        // Of this group: a tombstone's time begins when the values before it have gone, and the
+        // groups before may have taken long.
         nowMs: this.#nowMs(),
         tombstoneRetentionMs: core.config.tombstoneRetentionMs,
         producerExpiryMs: PRODUCER_EXPIRY_MS,
