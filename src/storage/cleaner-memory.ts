@@ -7,6 +7,8 @@
  */
 
 const BUFFERS_MAX = 4;
+/** Of one size, whatever is asked for: any that is free will do. */
+const BUFFER_BYTES = 1024 * 1024;
 const BUFFER_BYTES_MAX = 4 * 1024 * 1024;
 
 const free: Buffer[] = [];
@@ -15,7 +17,7 @@ const free: Buffer[] = [];
 export function takeBuffer(bytes: number): Buffer {
   const index = free.findIndex((buffer) => buffer.length >= bytes);
   const [buffer] = index < 0 ? [] : free.splice(index, 1);
-  return buffer ?? Buffer.allocUnsafeSlow(bytes);
+  return buffer ?? Buffer.allocUnsafeSlow(Math.max(bytes, BUFFER_BYTES));
 }
 
 export function giveBuffer(buffer: Buffer): void {
