@@ -264,8 +264,10 @@ export class LogCompaction {
     const oneKey = KeyOffsetMap.bytesMin(dirty.length === 0 ? 0 : batchBytesMax);
     const dirtyBytes = dirty.reduce((sum, { logBytes }) => sum + logBytes, 0);
     const range = OffsetSet.bytesOf(firstDirtyOffset, Math.max(upperOffset, firstDirtyOffset));
-    const setBytes = dirty.length === 0 ? 0 : Math.min(range, Math.floor(cleanerMapBytes / 8));
-    const bytesMax = Math.max(oneKey, cleanerMapBytes - setBytes);
+    const setBytesMax = Math.floor(cleanerMapBytes / 8);
+    const setBytes = dirty.length === 0 ? 0 : Math.min(range, setBytesMax);
+    // The same for every pass, so that what one pass leaves suits the next.
+    const bytesMax = Math.max(oneKey, cleanerMapBytes - setBytesMax);
     const map = cleaner.takeMemory(Math.min(bytesMax, MAP_GROWTH * dirtyBytes + oneKey), bytesMax);
     KeyOffsetMap.forget(map);
     const superseded = new SharedArrayBuffer(setBytes);
