@@ -6,7 +6,7 @@
  * many passes. What is spare is one piece; it goes with the threads, when nothing is cleaned.
  */
 
-/** Below it, what is asked for is rounded up, so that passes of about one size can share. */
+/** What is asked for is rounded up to multiples of it, so that passes of about one size share. */
 const GRANULE_BYTES = 1024 * 1024;
 
 export class SpareMemory {

@@ -208,7 +208,11 @@ export class LogCompaction {
       const before: GroupStart = { carry, followsUnreadable };
       const result = await run.loan.spend(() => this.#group(pass, group, sealed, before));
       // What this group was is not in the log any more: the next pass sees it as it is.
-      if (result === 'outdated') return { ...total, outcome: 'cleaned', hasMore: true };
+      if (result === 'outdated') {
+        // Its tasks have answered: the memory is free, as after a whole pass.
+        this.#parts.cleaner.giveMemory(pass.memory.map);
+        return { ...total, outcome: 'cleaned', hasMore: true };
+      }
       carry = result.carry;
       followsUnreadable = result.hasUnreadable;
       horizonMs = Math.min(horizonMs, result.earliestHorizonMs ?? horizonMs);
