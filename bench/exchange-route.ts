@@ -8,10 +8,10 @@
  */
 
 import { ok } from 'node:assert/strict';
-import type { Attributes, AttributeValue } from '../src/broker/binding-attributes.js';
-import type { BindingInput } from '../src/broker/binding-definition.js';
-import type { ExchangeKind } from '../src/broker/exchange-definition.js';
-import { ExchangeRegistry } from '../src/broker/exchange-registry.js';
+import type { Attributes, AttributeValue } from '../src/broker/exchange/binding-attributes.js';
+import type { BindingInput } from '../src/broker/exchange/binding-definition.js';
+import type { ExchangeKind } from '../src/broker/exchange/exchange-definition.js';
+import { ExchangeRegistry } from '../src/broker/exchange/exchange-registry.js';
 import type { CaseContext } from './case-context.js';
 import { compare, interleave } from './statistics.js';
 

@@ -8,7 +8,7 @@
  */
 
 import { crc32c } from '../src/base/crc32c.js';
-import { keyPartition } from '../src/broker/partitioner.js';
+import { keyPartition } from '../src/broker/producer/partitioner.js';
 import type { RecordInput } from '../src/main.js';
 import { type CaseContext, timed } from './case-context.js';
 import { readBack } from './finished-bytes.js';

@@ -43,8 +43,8 @@ const entryPoints = [FACE, 'src/storage/main.ts', 'src/cli/millrace.ts'];
  * yet: exchanges, which queues are to be reached through.
  */
 const awaitingImporter = [
-  'src/broker/share-delivery.ts',
-  'src/broker/exchange-registry.ts',
+  'src/broker/share/share-delivery.ts',
+  'src/broker/exchange/exchange-registry.ts',
   'src/storage/cleaner-inline.ts',
   'src/storage/inline-writer.ts',
 ];

@@ -4,10 +4,10 @@
 
 import type { Clock } from '../base/clock.js';
 import type { BrokerGroups } from './broker-groups.js';
-import type { ConsumerSurroundings, OpenConsumer } from './consumer-surroundings.js';
-import type { GroupCoordinator } from './group-coordinator.js';
-import type { GroupTopics } from './group-topics.js';
-import type { TopicRegistry, TopicWatcher } from './topic-registry.js';
+import type { ConsumerSurroundings, OpenConsumer } from './consumer/consumer-surroundings.js';
+import type { GroupCoordinator } from './group/group-coordinator.js';
+import type { GroupTopics } from './group/group-topics.js';
+import type { TopicRegistry, TopicWatcher } from './topic/topic-registry.js';
 
 export class BrokerConsumers implements ConsumerSurroundings, TopicWatcher {
   readonly clock: Clock;

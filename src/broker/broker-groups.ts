@@ -7,14 +7,14 @@
  */
 
 import type { BrokerEnvironment } from './broker-environment.js';
-import { GroupCoordinator } from './group-coordinator.js';
-import { groupDiagnostics } from './group-diagnostics.js';
-import type { GroupOptions } from './group-options.js';
-import type { GroupTopics, TopicPartition } from './group-topics.js';
-import type { OpenStates } from './open-states.js';
-import type { PartitionLog } from './partition-log.js';
-import { internalFolder } from './topic-name.js';
-import type { TopicRegistry, TopicWatcher } from './topic-registry.js';
+import { GroupCoordinator } from './group/group-coordinator.js';
+import { groupDiagnostics } from './group/group-diagnostics.js';
+import type { GroupOptions } from './group/group-options.js';
+import type { GroupTopics, TopicPartition } from './group/group-topics.js';
+import type { OpenStates } from './state/open-states.js';
+import type { PartitionLog } from './topic/partition-log.js';
+import { internalFolder } from './topic/topic-name.js';
+import type { TopicRegistry, TopicWatcher } from './topic/topic-registry.js';
 
 const OFFSETS = internalFolder('offsets');
 

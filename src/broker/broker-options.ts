@@ -3,7 +3,7 @@
  */
 
 import { type GivenOptions, optionTable } from '../base/options.js';
-import { groupOptionTable } from './group-options.js';
+import { groupOptionTable } from './group/group-options.js';
 
 export const brokerOptionTable = optionTable({
   create: {

@@ -11,10 +11,10 @@ import {
   isBrokerRequest,
   type RecordInput,
 } from '../storage/main.js';
-import { type HeldGroups, serveGroups } from './group-service.js';
-import type { SentRecords } from './producer-send.js';
-import type { TopicDescription, TopicSummary } from './topic-description.js';
-import { type TopicOptions, topicOptionsOf } from './topic-options.js';
+import { type HeldGroups, serveGroups } from './group/group-service.js';
+import type { SentRecords } from './producer/producer-send.js';
+import type { TopicDescription, TopicSummary } from './topic/topic-description.js';
+import { type TopicOptions, topicOptionsOf } from './topic/topic-options.js';
 
 /** The part of a broker that others may use. */
 export interface HeldBroker extends HeldGroups {

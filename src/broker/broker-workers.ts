@@ -4,10 +4,10 @@
 
 import type { BrokerConsumers } from './broker-consumers.js';
 import type { BrokerEnvironment } from './broker-environment.js';
-import { bytes } from './codec.js';
-import type { ProcessSurroundings } from './process-worker.js';
-import type { TopicRegistry } from './topic-registry.js';
-import type { TransactionCoordinator } from './transaction-coordinator.js';
+import type { ProcessSurroundings } from './process/process-worker.js';
+import { bytes } from './topic/codec.js';
+import type { TopicRegistry } from './topic/topic-registry.js';
+import type { TransactionCoordinator } from './transaction/transaction-coordinator.js';
 
 export interface BrokerWorkerParts {
   readonly environment: BrokerEnvironment;

@@ -22,39 +22,39 @@ import { BrokerGroups } from './broker-groups.js';
 import { type BrokerOptions, brokerOptionTable } from './broker-options.js';
 import { carryOut, type HeldBroker, serveBroker } from './broker-service.js';
 import { workerSurroundings } from './broker-workers.js';
-import { bytes, type Codec } from './codec.js';
-import { ConsumeSessions } from './consume-sessions.js';
-import { Consumer, type ConsumerOptions } from './consumer.js';
-import type { TopicSelector } from './consumer-topics.js';
-import { Deduplications } from './deduplications.js';
-import type { Deduplicator } from './deduplicator.js';
-import type { DeduplicatorOptions } from './deduplicator-options.js';
-import { Deduplicators } from './deduplicators.js';
-import { Groups } from './groups.js';
-import type { HostedTopic } from './hosted-topic.js';
-import { OpenStates } from './open-states.js';
-import type { ProcessSurroundings } from './process-worker.js';
-import { Producer } from './producer.js';
-import { ProducerCore, type ProducerOptions } from './producer-core.js';
-import { ProducerIds } from './producer-ids.js';
-import { Topic } from './topic.js';
+import { ConsumeSessions } from './consumer/consume-sessions.js';
+import { Consumer, type ConsumerOptions } from './consumer/consumer.js';
+import type { TopicSelector } from './consumer/consumer-topics.js';
+import { Groups } from './group/groups.js';
+import type { ProcessSurroundings } from './process/process-worker.js';
+import { Deduplications } from './producer/deduplications.js';
+import type { Deduplicator } from './producer/deduplicator.js';
+import type { DeduplicatorOptions } from './producer/deduplicator-options.js';
+import { Deduplicators } from './producer/deduplicators.js';
+import { Producer } from './producer/producer.js';
+import { ProducerCore, type ProducerOptions } from './producer/producer-core.js';
+import { ProducerIds } from './producer/producer-ids.js';
+import { OpenStates } from './state/open-states.js';
+import { bytes, type Codec } from './topic/codec.js';
+import type { HostedTopic } from './topic/hosted-topic.js';
+import { Topic } from './topic/topic.js';
 import {
   describeTopic,
   summarizeTopic,
   type TopicDescription,
   type TopicSummary,
-} from './topic-description.js';
-import { internalFolder } from './topic-name.js';
-import type { TopicOptions } from './topic-options.js';
-import { TopicRegistry } from './topic-registry.js';
-import type { TransactionWork } from './transaction.js';
-import { TransactionCoordinator } from './transaction-coordinator.js';
+} from './topic/topic-description.js';
+import { internalFolder } from './topic/topic-name.js';
+import type { TopicOptions } from './topic/topic-options.js';
+import { TopicRegistry } from './topic/topic-registry.js';
+import type { TransactionWork } from './transaction/transaction.js';
+import { TransactionCoordinator } from './transaction/transaction-coordinator.js';
 import {
   checkTransactionalOptions,
   type TransactionalProducerOptions,
   type TransactionOptions,
-} from './transaction-options.js';
-import type { TransactionalProducer } from './transactional-producer.js';
+} from './transaction/transaction-options.js';
+import type { TransactionalProducer } from './transaction/transactional-producer.js';
 
 /** A topic's options, and the codec that this handle of it uses. */
 export interface TypedTopicOptions<Output, Input> extends TopicOptions {

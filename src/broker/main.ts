@@ -10,59 +10,66 @@ export {
 } from './broker.js';
 export type { BrokerEnvironment } from './broker-environment.js';
 export type { BrokerOptions } from './broker-options.js';
-export type { CircuitBreakerOptions } from './circuit-breaker.js';
-export { bytes, type Codec, type ConsumerRecord } from './codec.js';
-export {
-  json,
-  type StandardIssue,
-  type StandardResult,
-  type StandardSchema,
-} from './codec-json.js';
-export { msgpack } from './codec-msgpack.js';
 export type {
   Consumer,
   ConsumerCloseOptions,
   ConsumerOptions,
   ConsumerPosition,
-} from './consumer.js';
-export type { BatchCommit, ConsumerBatch } from './consumer-batch.js';
-export type { InvalidRecord, InvalidValuePolicy } from './consumer-decoder.js';
-export { consumerOptionTable } from './consumer-options.js';
-export type { TopicSelector } from './consumer-topics.js';
-export type { Deduplicator, Once, OnceOptions } from './deduplicator.js';
-export type { DeduplicatorOptions } from './deduplicator-options.js';
-export type { ResetOffset, ResetOptions } from './group-admin.js';
-export type { OffsetToCommit } from './group-commits.js';
+} from './consumer/consumer.js';
+export type { BatchCommit, ConsumerBatch } from './consumer/consumer-batch.js';
+export type { InvalidRecord, InvalidValuePolicy } from './consumer/consumer-decoder.js';
+export { consumerOptionTable } from './consumer/consumer-options.js';
+export type { TopicSelector } from './consumer/consumer-topics.js';
+export type { ResetOffset, ResetOptions } from './group/group-admin.js';
+export type { OffsetToCommit } from './group/group-commits.js';
 export type {
   GroupDescription,
   GroupListing,
   GroupPartitionDescription,
   MemberDescription,
-} from './group-description.js';
-export type { GroupLag } from './group-diagnostics.js';
-export type { TopicPartition } from './group-topics.js';
-export type { TransactionOffset } from './group-transactions.js';
-export type { Groups } from './groups.js';
-export type { ResetTarget } from './offset-reset.js';
-export type { PartitionLog } from './partition-log.js';
-export type { PartitionedRecord, Partitioner } from './partitioner.js';
-export type { ProcessOptions, RateLimitOptions } from './process-options.js';
-export type { ProcessContext, ProcessHandler, ProcessRecord } from './process-record.js';
-export type { ProcessGroupOptions, ProcessWorker, StopOptions } from './process-worker.js';
-export type { Producer } from './producer.js';
-export type { ProducerOptions, SendOptions } from './producer-core.js';
-export type { TopicRecord } from './producer-records.js';
-export type { SentRange, SentRecord, SentRecords } from './producer-send.js';
-export type { WritableOptions } from './producer-stream.js';
-export type { RetryOptions } from './retry-policy.js';
-export type { Topic } from './topic.js';
-export type { PartitionDescription, TopicDescription, TopicSummary } from './topic-description.js';
+} from './group/group-description.js';
+export type { GroupLag } from './group/group-diagnostics.js';
+export type { TopicPartition } from './group/group-topics.js';
+export type { TransactionOffset } from './group/group-transactions.js';
+export type { Groups } from './group/groups.js';
+export type { ResetTarget } from './group/offset-reset.js';
+export type { CircuitBreakerOptions } from './process/circuit-breaker.js';
+export type { ProcessOptions, RateLimitOptions } from './process/process-options.js';
+export type { ProcessContext, ProcessHandler, ProcessRecord } from './process/process-record.js';
+export type { ProcessGroupOptions, ProcessWorker, StopOptions } from './process/process-worker.js';
+export type { RetryOptions } from './process/retry-policy.js';
+export type { Deduplicator, Once, OnceOptions } from './producer/deduplicator.js';
+export type { DeduplicatorOptions } from './producer/deduplicator-options.js';
+export type { PartitionedRecord, Partitioner } from './producer/partitioner.js';
+export type { Producer } from './producer/producer.js';
+export type { ProducerOptions, SendOptions } from './producer/producer-core.js';
+export type { TopicRecord } from './producer/producer-records.js';
+export type { SentRange, SentRecord, SentRecords } from './producer/producer-send.js';
+export type { WritableOptions } from './producer/producer-stream.js';
+export { bytes, type Codec, type ConsumerRecord } from './topic/codec.js';
+export {
+  json,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchema,
+} from './topic/codec-json.js';
+export { msgpack } from './topic/codec-msgpack.js';
+export type { PartitionLog } from './topic/partition-log.js';
+export type { Topic } from './topic/topic.js';
+export type {
+  PartitionDescription,
+  TopicDescription,
+  TopicSummary,
+} from './topic/topic-description.js';
 export {
   type TopicConfig,
   type TopicOptions,
   topicOptionsOf,
   topicOptionTable,
-} from './topic-options.js';
-export type { Transaction, TransactionWork } from './transaction.js';
-export type { TransactionalProducerOptions, TransactionOptions } from './transaction-options.js';
-export type { TransactionalProducer } from './transactional-producer.js';
+} from './topic/topic-options.js';
+export type { Transaction, TransactionWork } from './transaction/transaction.js';
+export type {
+  TransactionalProducerOptions,
+  TransactionOptions,
+} from './transaction/transaction-options.js';
+export type { TransactionalProducer } from './transaction/transactional-producer.js';

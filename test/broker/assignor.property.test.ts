@@ -8,9 +8,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Assignment, AssignorInput, AssignorMember } from '../../src/broker/assignor.js';
-import { type AssignorName, assignors } from '../../src/broker/assignors.js';
-import type { TopicPartition } from '../../src/broker/group-topics.js';
+import type { Assignment, AssignorInput, AssignorMember } from '../../src/broker/group/assignor.js';
+import { type AssignorName, assignors } from '../../src/broker/group/assignors.js';
+import type { TopicPartition } from '../../src/broker/group/group-topics.js';
 import { nameOf } from '../support/group-fixture.js';
 import { testRuns, testSeed } from '../support/seed.js';
 

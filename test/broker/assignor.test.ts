@@ -4,8 +4,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AssignorMember } from '../../src/broker/assignor.js';
-import { type AssignorName, assignors } from '../../src/broker/assignors.js';
+import type { AssignorMember } from '../../src/broker/group/assignor.js';
+import { type AssignorName, assignors } from '../../src/broker/group/assignors.js';
 import { nameOf } from '../support/group-fixture.js';
 
 interface Given {

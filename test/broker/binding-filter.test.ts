@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AttributeValue } from '../../src/broker/binding-attributes.js';
-import { parseFilterPolicy, parseFilterText } from '../../src/broker/binding-filter.js';
-import { compileFilter } from '../../src/broker/binding-filter-matcher.js';
+import type { AttributeValue } from '../../src/broker/exchange/binding-attributes.js';
+import { parseFilterPolicy, parseFilterText } from '../../src/broker/exchange/binding-filter.js';
+import { compileFilter } from '../../src/broker/exchange/binding-filter-matcher.js';
 import { thrown } from '../support/fixtures.js';
 
 function passes(policy: unknown, attributes: Readonly<Record<string, AttributeValue>>): boolean {

@@ -10,23 +10,23 @@ import {
   type Attributes,
   type AttributeValue,
   isList,
-} from '../../src/broker/binding-attributes.js';
-import { parseFilterPolicy } from '../../src/broker/binding-filter.js';
-import { compileFilter } from '../../src/broker/binding-filter-matcher.js';
+} from '../../src/broker/exchange/binding-attributes.js';
+import { parseFilterPolicy } from '../../src/broker/exchange/binding-filter.js';
+import { compileFilter } from '../../src/broker/exchange/binding-filter-matcher.js';
 import {
   type Handle,
   keyIn,
   prefixHandle,
   rangeHandles,
   suffixHandle,
-} from '../../src/broker/binding-handle.js';
+} from '../../src/broker/exchange/binding-handle.js';
 import {
   compileHeaders,
   headersMatches,
   resolveHeaders,
-} from '../../src/broker/binding-headers.js';
-import type { AttributeMatcher } from '../../src/broker/binding-matcher.js';
-import { isInRange, parseNumericRange } from '../../src/broker/binding-numeric.js';
+} from '../../src/broker/exchange/binding-headers.js';
+import type { AttributeMatcher } from '../../src/broker/exchange/binding-matcher.js';
+import { isInRange, parseNumericRange } from '../../src/broker/exchange/binding-numeric.js';
 import { drawAttributes, drawFilter } from '../support/exchange-draw.js';
 import { policyPasses } from '../support/exchange-reference.js';
 import { testRuns, withSeed } from '../support/seed.js';

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Attributes, AttributeValue } from '../../src/broker/binding-attributes.js';
+import type { Attributes, AttributeValue } from '../../src/broker/exchange/binding-attributes.js';
 import {
   compileHeaders,
   type HeadersMatch,
   resolveHeaders,
-} from '../../src/broker/binding-headers.js';
-import { BindingIndex, type PlacedBinding } from '../../src/broker/binding-index.js';
-import { RouteWalk, type TargetNode } from '../../src/broker/exchange-walk.js';
+} from '../../src/broker/exchange/binding-headers.js';
+import { BindingIndex, type PlacedBinding } from '../../src/broker/exchange/binding-index.js';
+import { RouteWalk, type TargetNode } from '../../src/broker/exchange/exchange-walk.js';
 import { thrown } from '../support/fixtures.js';
 
 function matches(match: HeadersMatch, headers: object, attributes: object): boolean {

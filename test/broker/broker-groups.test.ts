@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { createError } from '../../src/base/errors.js';
-import { GroupCoordinator } from '../../src/broker/group-coordinator.js';
+import { GroupCoordinator } from '../../src/broker/group/group-coordinator.js';
 import { SimBroker } from '../support/broker-fixture.js';
 import { committedOf, fill, openedBroker, settle, until } from '../support/consumer-fixture.js';
 

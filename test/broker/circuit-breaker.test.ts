@@ -10,7 +10,7 @@ import {
   breakerOptionTable,
   CircuitBreaker,
   type CircuitBreakerOptions,
-} from '../../src/broker/circuit-breaker.js';
+} from '../../src/broker/process/circuit-breaker.js';
 import { SimClock } from '../support/sim-clock.js';
 
 interface Fixture {

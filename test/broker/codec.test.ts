@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bytes, type Codec, encodeValue } from '../../src/broker/codec.js';
-import { json, type StandardSchema } from '../../src/broker/codec-json.js';
-import { msgpack } from '../../src/broker/codec-msgpack.js';
+import { bytes, type Codec, encodeValue } from '../../src/broker/topic/codec.js';
+import { json, type StandardSchema } from '../../src/broker/topic/codec-json.js';
+import { msgpack } from '../../src/broker/topic/codec-msgpack.js';
 import { SimBroker, valuesOfPartition } from '../support/broker-fixture.js';
 import { rejection, thrown } from '../support/fixtures.js';
 

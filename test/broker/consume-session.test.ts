@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Broker } from '../../src/broker/broker.js';
-import { ConsumeSession, type Taken } from '../../src/broker/consume-session.js';
-import { ConsumeSessions } from '../../src/broker/consume-sessions.js';
+import { ConsumeSession, type Taken } from '../../src/broker/consumer/consume-session.js';
+import { ConsumeSessions } from '../../src/broker/consumer/consume-sessions.js';
 import { SimBroker } from '../support/broker-fixture.js';
 import { committedOf, consumerCore, fill, settle, until } from '../support/consumer-fixture.js';
 import { isPending, rejection } from '../support/fixtures.js';

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { createError } from '../../src/base/errors.js';
-import type { PartitionLease } from '../../src/broker/consumer-lease.js';
+import type { PartitionLease } from '../../src/broker/consumer/consumer-lease.js';
 import { SimBroker } from '../support/broker-fixture.js';
 import {
   committedOf,

@@ -6,9 +6,9 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Broker } from '../../src/broker/broker.js';
-import type { Consumer } from '../../src/broker/consumer.js';
-import type { ConsumerBatch } from '../../src/broker/consumer-batch.js';
-import type { PartitionLog } from '../../src/broker/partition-log.js';
+import type { Consumer } from '../../src/broker/consumer/consumer.js';
+import type { ConsumerBatch } from '../../src/broker/consumer/consumer-batch.js';
+import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import { committedOf, openedBroker, settle, until } from '../support/consumer-fixture.js';
 import { type BytesTopic, Calls, ProcessWorld } from '../support/process-fixture.js';
 

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { suite, test } from 'node:test';
-import type { ConsumerBatch } from '../../src/broker/consumer-batch.js';
+import type { ConsumerBatch } from '../../src/broker/consumer/consumer-batch.js';
 import { committedOf, openedBroker, settle, until } from '../support/consumer-fixture.js';
 
 suite('consumer streams', () => {

@@ -10,9 +10,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Broker } from '../../src/broker/broker.js';
-import type { Consumer } from '../../src/broker/consumer.js';
-import type { PartitionLease } from '../../src/broker/consumer-lease.js';
-import type { Topic } from '../../src/broker/topic.js';
+import type { Consumer } from '../../src/broker/consumer/consumer.js';
+import type { PartitionLease } from '../../src/broker/consumer/consumer-lease.js';
+import type { Topic } from '../../src/broker/topic/topic.js';
 import { SimBroker } from '../support/broker-fixture.js';
 import { testRuns, testSeed } from '../support/seed.js';
 

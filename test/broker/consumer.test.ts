@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { channel } from 'node:diagnostics_channel';
 import { suite, test } from 'node:test';
 import type { Broker } from '../../src/broker/broker.js';
-import type { Codec } from '../../src/broker/codec.js';
-import { json } from '../../src/broker/codec-json.js';
-import type { ConsumerBatch } from '../../src/broker/consumer-batch.js';
-import type { InvalidRecord } from '../../src/broker/consumer-decoder.js';
-import { consumerDiagnostics } from '../../src/broker/consumer-diagnostics.js';
+import type { ConsumerBatch } from '../../src/broker/consumer/consumer-batch.js';
+import type { InvalidRecord } from '../../src/broker/consumer/consumer-decoder.js';
+import { consumerDiagnostics } from '../../src/broker/consumer/consumer-diagnostics.js';
+import type { Codec } from '../../src/broker/topic/codec.js';
+import { json } from '../../src/broker/topic/codec-json.js';
 import { SimBroker } from '../support/broker-fixture.js';
 import { committedOf, fill, openedBroker, settle, until } from '../support/consumer-fixture.js';
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unpack } from '../../src/base/msgpack.js';
 import type { Broker } from '../../src/broker/broker.js';
-import type { SentRecord } from '../../src/broker/producer-send.js';
+import type { SentRecord } from '../../src/broker/producer/producer-send.js';
 import { Log } from '../../src/storage/log.js';
 import { SimBroker, valuesOfPartition } from '../support/broker-fixture.js';
 import { rejection, settled } from '../support/fixtures.js';

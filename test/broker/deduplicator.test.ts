@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Deduplicator } from '../../src/broker/deduplicator.js';
-import type { DeduplicatorOptions } from '../../src/broker/deduplicator-options.js';
+import type { Deduplicator } from '../../src/broker/producer/deduplicator.js';
+import type { DeduplicatorOptions } from '../../src/broker/producer/deduplicator-options.js';
 import { SimBroker } from '../support/broker-fixture.js';
 import { until } from '../support/consumer-fixture.js';
 import { isPending, rejection } from '../support/fixtures.js';

@@ -4,10 +4,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ErrorCode } from '../../src/base/errors.js';
 import { limits } from '../../src/base/limits.js';
-import type { AttributeValue } from '../../src/broker/binding-attributes.js';
-import type { BindingInput, BindingTarget } from '../../src/broker/binding-definition.js';
-import { type ExchangePlan, ExchangeRegistry } from '../../src/broker/exchange-registry.js';
-import type { StateEntry, StateValue } from '../../src/broker/state-log.js';
+import type { AttributeValue } from '../../src/broker/exchange/binding-attributes.js';
+import type { BindingInput, BindingTarget } from '../../src/broker/exchange/binding-definition.js';
+import {
+  type ExchangePlan,
+  ExchangeRegistry,
+} from '../../src/broker/exchange/exchange-registry.js';
+import type { StateEntry, StateValue } from '../../src/broker/state/state-log.js';
 import { thrown } from '../support/fixtures.js';
 
 class Fixture {

@@ -8,8 +8,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Prng } from '../../src/base/prng.js';
-import { type ExchangePlan, ExchangeRegistry } from '../../src/broker/exchange-registry.js';
-import type { StateEntry } from '../../src/broker/state-log.js';
+import {
+  type ExchangePlan,
+  ExchangeRegistry,
+} from '../../src/broker/exchange/exchange-registry.js';
+import type { StateEntry } from '../../src/broker/state/state-log.js';
 import {
   drawAttributes,
   drawBinding,

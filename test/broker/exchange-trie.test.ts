@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { TopicTrie } from '../../src/broker/exchange-trie.js';
+import { TopicTrie } from '../../src/broker/exchange/exchange-trie.js';
 
 function matching(patterns: readonly string[], key: string): readonly string[] {
   const trie = new TopicTrie<string>();

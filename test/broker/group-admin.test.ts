@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test } from 'node:test';
 import { type ErrorCode, MillraceError } from '../../src/base/errors.js';
-import type { GroupLag } from '../../src/broker/group-diagnostics.js';
-import type { ResetTarget } from '../../src/broker/offset-reset.js';
+import type { GroupLag } from '../../src/broker/group/group-diagnostics.js';
+import type { ResetTarget } from '../../src/broker/group/offset-reset.js';
 import {
   type GroupFixture,
   joinRequest,

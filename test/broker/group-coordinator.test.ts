@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ErrorCode, MillraceError } from '../../src/base/errors.js';
-import type { JoinRequest } from '../../src/broker/group-requests.js';
+import type { JoinRequest } from '../../src/broker/group/group-requests.js';
 import {
   assignmentsOf,
   type GroupFixture,

@@ -9,8 +9,8 @@ import {
   GroupMembership,
   type MembershipCallbacks,
   type MembershipOptions,
-} from '../../src/broker/group-membership.js';
-import type { TopicPartition } from '../../src/broker/group-topics.js';
+} from '../../src/broker/group/group-membership.js';
+import type { TopicPartition } from '../../src/broker/group/group-topics.js';
 import { type GroupFixture, nameOf, openGroups, settle } from '../support/group-fixture.js';
 
 function refused(code: ErrorCode): (error: unknown) => boolean {

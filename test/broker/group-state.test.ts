@@ -13,7 +13,7 @@ import {
   groupStates,
   groupTransitions,
   nextState,
-} from '../../src/broker/group-state.js';
+} from '../../src/broker/group/group-state.js';
 
 /** Kafka's legal predecessors of each state. */
 const predecessors: Readonly<Record<GroupState, readonly GroupState[]>> = {

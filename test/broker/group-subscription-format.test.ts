@@ -11,7 +11,7 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
-} from '../../src/broker/group-subscription-format.js';
+} from '../../src/broker/group/group-subscription-format.js';
 import { nameOf } from '../support/group-fixture.js';
 import { testRuns, testSeed } from '../support/seed.js';
 

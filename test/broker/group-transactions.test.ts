@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OffsetStore } from '../../src/broker/offset-store.js';
+import { OffsetStore } from '../../src/broker/group/offset-store.js';
 import {
   joinRequest,
   MemoryStateLog,

@@ -7,7 +7,7 @@
 
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { AssignorName } from '../../src/broker/assignors.js';
+import type { AssignorName } from '../../src/broker/group/assignors.js';
 import type { SimProcess } from '../support/group-process.js';
 import { GroupWorld } from '../support/group-world.js';
 import { testRuns, testSeed } from '../support/seed.js';

@@ -13,8 +13,8 @@ import {
   noOffsetEntry,
   offsetEntry,
   readEntry,
-} from '../../src/broker/offset-entry.js';
-import type { StateEntry } from '../../src/broker/state-log.js';
+} from '../../src/broker/group/offset-entry.js';
+import type { StateEntry } from '../../src/broker/state/state-log.js';
 import { testRuns, testSeed } from '../support/seed.js';
 
 test('offset entries: keys take any group id, and are told apart', () => {

@@ -4,9 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OffsetStore } from '../../src/broker/offset-store.js';
-import { embedPartitionLog } from '../../src/broker/partition-log.js';
-import { PartitionStateLog, stateLogOptions } from '../../src/broker/partition-state-log.js';
+import { OffsetStore } from '../../src/broker/group/offset-store.js';
+import { PartitionStateLog, stateLogOptions } from '../../src/broker/state/partition-state-log.js';
+import { embedPartitionLog } from '../../src/broker/topic/partition-log.js';
 import { SimLog } from '../support/log-fixture.js';
 import { enumerateCrashes } from '../support/sim-crash.js';
 

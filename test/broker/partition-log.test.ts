@@ -1,4 +1,4 @@
-import { embedPartitionLog } from '../../src/broker/partition-log.js';
+import { embedPartitionLog } from '../../src/broker/topic/partition-log.js';
 import { partitionLogContract } from '../contract/partition-log.contract.js';
 import { SimLog } from '../support/log-fixture.js';
 import { MemoryPartitionLog } from '../support/memory-partition-log.js';

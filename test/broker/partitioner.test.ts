@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../src/base/prng.js';
-import { murmur2, murmur2Ascii } from '../../src/broker/murmur2.js';
-import { keyPartition, StickyPartition } from '../../src/broker/partitioner.js';
+import { murmur2, murmur2Ascii } from '../../src/broker/producer/murmur2.js';
+import { keyPartition, StickyPartition } from '../../src/broker/producer/partitioner.js';
 
 /** From Kafka's own test of `Utils.murmur2`. */
 const kafkaHashes: readonly (readonly [key: string, hash: number])[] = [

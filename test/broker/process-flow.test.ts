@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { suite, test } from 'node:test';
-import { processDiagnostics } from '../../src/broker/process-diagnostics.js';
+import { processDiagnostics } from '../../src/broker/process/process-diagnostics.js';
 import { settled } from '../support/fixtures.js';
 import { Calls, ProcessWorld } from '../support/process-fixture.js';
 

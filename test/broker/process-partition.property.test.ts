@@ -9,7 +9,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { PartitionWork, type Work, workMoves } from '../../src/broker/process-partition.js';
+import { PartitionWork, type Work, workMoves } from '../../src/broker/process/process-partition.js';
 import { testRuns, testSeed } from '../support/seed.js';
 
 interface ModelRecord {

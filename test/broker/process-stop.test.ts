@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { suite, test } from 'node:test';
 import { createError } from '../../src/base/errors.js';
-import { mayCommitLater } from '../../src/broker/process-committer.js';
-import { processDiagnostics } from '../../src/broker/process-diagnostics.js';
+import { mayCommitLater } from '../../src/broker/process/process-committer.js';
+import { processDiagnostics } from '../../src/broker/process/process-diagnostics.js';
 import { isPending, rejection, settled } from '../support/fixtures.js';
 import { Calls, ProcessWorld } from '../support/process-fixture.js';
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AttemptTimeouts, type Timed } from '../../src/broker/process-timeouts.js';
+import { AttemptTimeouts, type Timed } from '../../src/broker/process/process-timeouts.js';
 import { withSeed } from '../support/seed.js';
 import { SimClock } from '../support/sim-clock.js';
 

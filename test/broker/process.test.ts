@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { createError } from '../../src/base/errors.js';
-import { json } from '../../src/broker/codec-json.js';
+import { json } from '../../src/broker/topic/codec-json.js';
 import { settled, thrown } from '../support/fixtures.js';
 import { Calls, ProcessWorld } from '../support/process-fixture.js';
 

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Broker } from '../../src/broker/broker.js';
-import type { PartitionLog } from '../../src/broker/partition-log.js';
-import type { ProducerOptions } from '../../src/broker/producer-core.js';
+import type { ProducerOptions } from '../../src/broker/producer/producer-core.js';
+import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import { SimBroker, valuesOfPartition } from '../support/broker-fixture.js';
 import { isPending, rejection, settled, thrown } from '../support/fixtures.js';
 import { withSeed } from '../support/seed.js';

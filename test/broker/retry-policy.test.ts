@@ -7,7 +7,7 @@ import {
   type RetryOptions,
   resolveRetryOptions,
   retryDelayMs,
-} from '../../src/broker/retry-policy.js';
+} from '../../src/broker/process/retry-policy.js';
 import { thrown } from '../support/fixtures.js';
 import { withSeed } from '../support/seed.js';
 

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InvariantViolation } from '../../src/base/assert.js';
 import { hasCode } from '../../src/base/errors.js';
-import { AcquiredBlock } from '../../src/broker/share-acquired.js';
-import { DELIVERY_TIME_MS_MAX } from '../../src/broker/share-deadlines.js';
-import { DeliveryState } from '../../src/broker/share-delivery.js';
-import type { DeliveryOptions } from '../../src/broker/share-delivery-options.js';
-import { receiptRefused } from '../../src/broker/share-errors.js';
-import { encodePart, rangesOf, readPart } from '../../src/broker/share-part.js';
+import { AcquiredBlock } from '../../src/broker/share/share-acquired.js';
+import { DELIVERY_TIME_MS_MAX } from '../../src/broker/share/share-deadlines.js';
+import { DeliveryState } from '../../src/broker/share/share-delivery.js';
+import type { DeliveryOptions } from '../../src/broker/share/share-delivery-options.js';
+import { receiptRefused } from '../../src/broker/share/share-errors.js';
+import { encodePart, rangesOf, readPart } from '../../src/broker/share/share-part.js';
 
 const LIMITS = { inFlightMax: 100, underWayMax: 100, deliveriesMax: 5, failuresMax: 5 };
 const CLOCKS = { nowMs: 0, wallMs: 1_000_000 };

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits } from '../../src/base/limits.js';
 import type { Prng } from '../../src/base/prng.js';
-import { CHUNK_OFFSETS } from '../../src/broker/share-range-chunk.js';
-import { OffsetRanges } from '../../src/broker/share-ranges.js';
+import { CHUNK_OFFSETS } from '../../src/broker/share/share-range-chunk.js';
+import { OffsetRanges } from '../../src/broker/share/share-ranges.js';
 import { testRuns, withSeed } from '../support/seed.js';
 
 const BASE = 3 * CHUNK_OFFSETS - 300;

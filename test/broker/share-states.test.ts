@@ -19,7 +19,7 @@ import {
   phaseStates,
   phases,
   stateMoves,
-} from '../../src/broker/share-states.js';
+} from '../../src/broker/share/share-states.js';
 
 function stateOf(next: Phase | Finished): DeliveryStateName {
   return next === 'Acknowledged' || next === 'Archived' ? next : phaseStates[next];

@@ -6,14 +6,14 @@ import fc from 'fast-check';
 import { limits } from '../../src/base/limits.js';
 import { pack, unpack } from '../../src/base/msgpack.js';
 import { shapeOf } from '../../src/base/msgpack-shape.js';
-import type { StateValue } from '../../src/broker/state-log.js';
+import type { StateValue } from '../../src/broker/state/state-log.js';
 import {
   type Decision,
   decisionEntry,
   doneEntry,
   readDecision,
-} from '../../src/broker/transaction-decision.js';
-import { TransactionIds } from '../../src/broker/transaction-ids.js';
+} from '../../src/broker/transaction/transaction-decision.js';
+import { TransactionIds } from '../../src/broker/transaction/transaction-ids.js';
 import { testRuns, testSeed } from '../support/seed.js';
 
 const TOPIC = 'a'.repeat(32);

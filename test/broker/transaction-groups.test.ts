@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '../../src/base/errors.js';
 import type { Broker } from '../../src/broker/broker.js';
-import type { Consumer } from '../../src/broker/consumer.js';
-import type { ConsumerBatch } from '../../src/broker/consumer-batch.js';
+import type { Consumer } from '../../src/broker/consumer/consumer.js';
+import type { ConsumerBatch } from '../../src/broker/consumer/consumer-batch.js';
 import { SimBroker, valuesOfPartition } from '../support/broker-fixture.js';
 import { committedOf, settle, until } from '../support/consumer-fixture.js';
 import {

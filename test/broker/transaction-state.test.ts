@@ -9,7 +9,7 @@ import {
   transactionTable,
   transitionTo,
   verdictOf,
-} from '../../src/broker/transaction-state.js';
+} from '../../src/broker/transaction/transaction-state.js';
 
 const states = Object.keys(transactionTable).filter(isState);
 const requests: readonly TransactionRequest[] = ['add', 'commit', 'abort'];

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '../../src/base/errors.js';
 import type { Broker } from '../../src/broker/broker.js';
-import type { Transaction } from '../../src/broker/transaction.js';
+import type { Transaction } from '../../src/broker/transaction/transaction.js';
 import { SimBroker, valuesOfPartition } from '../support/broker-fixture.js';
 
 async function twoTopics(sim = new SimBroker()) {

@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PartitionLog } from '../../src/broker/partition-log.js';
+import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import type { ReadOptions } from '../../src/storage/read-options.js';
 import { batchOf } from '../support/batch-fixtures.js';
 import { valuesOfPartition } from '../support/broker-fixture.js';

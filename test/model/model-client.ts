@@ -8,7 +8,7 @@
  */
 
 import { createError, hasCode } from '../../src/base/errors.js';
-import type { PartitionLog } from '../../src/broker/partition-log.js';
+import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import type { SentRecord, TopicLedger } from './model-ledger.js';
 import { rule } from './model-ledger.js';
 import type { ModelWorld } from './model-world.js';

@@ -3,7 +3,7 @@
  */
 
 import fc from 'fast-check';
-import type { AssignorName } from '../../src/broker/assignors.js';
+import type { AssignorName } from '../../src/broker/group/assignors.js';
 import type { Death } from './model-life.js';
 import type { Participant } from './model-participant.js';
 import type { ModelWorld } from './model-world.js';

@@ -6,9 +6,12 @@
  */
 
 import type { Cancel, Clock } from '../../src/base/clock.js';
-import type { ConsumerSurroundings, OpenConsumer } from '../../src/broker/consumer-surroundings.js';
-import type { CommitRequest } from '../../src/broker/group-commits.js';
-import type { GroupCoordinator } from '../../src/broker/group-coordinator.js';
+import type {
+  ConsumerSurroundings,
+  OpenConsumer,
+} from '../../src/broker/consumer/consumer-surroundings.js';
+import type { CommitRequest } from '../../src/broker/group/group-commits.js';
+import type { GroupCoordinator } from '../../src/broker/group/group-coordinator.js';
 import { rule } from './model-ledger.js';
 import type { Life } from './model-life.js';
 import type { ModelWorld } from './model-world.js';

@@ -2,7 +2,7 @@
  * What lies in the logs of the model's broker, read from outside.
  */
 
-import type { PartitionLog } from '../../src/broker/partition-log.js';
+import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import { rule } from './model-ledger.js';
 
 /** What lies at each offset; nothing where a mark does. Batches of producers are without gaps. */

@@ -2,10 +2,10 @@
  * A process with a loop over a consumer, as a program has it: automatic commits as it goes on.
  */
 
-import { bytes } from '../../src/broker/codec.js';
-import { Consumer } from '../../src/broker/consumer.js';
-import type { ConsumerBatch } from '../../src/broker/consumer-batch.js';
-import type { TopicPartition } from '../../src/broker/group-topics.js';
+import { Consumer } from '../../src/broker/consumer/consumer.js';
+import type { ConsumerBatch } from '../../src/broker/consumer/consumer-batch.js';
+import type { TopicPartition } from '../../src/broker/group/group-topics.js';
+import { bytes } from '../../src/broker/topic/codec.js';
 import type { GroupLedger } from './model-group.js';
 import { rule } from './model-ledger.js';
 import { ModelLine } from './model-line.js';

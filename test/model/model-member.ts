@@ -5,8 +5,8 @@
  * at a time, or with a transaction in which it sends.
  */
 
-import { ConsumerCore } from '../../src/broker/consumer-core.js';
-import type { FetchedBatch, PartitionLease } from '../../src/broker/consumer-lease.js';
+import { ConsumerCore } from '../../src/broker/consumer/consumer-core.js';
+import type { FetchedBatch, PartitionLease } from '../../src/broker/consumer/consumer-lease.js';
 import type { GroupLedger } from './model-group.js';
 import { type PartitionLedger, rule } from './model-ledger.js';
 import { ModelLine } from './model-line.js';

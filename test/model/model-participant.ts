@@ -3,9 +3,9 @@
  */
 
 import { type ErrorCode, hasCode, MillraceError } from '../../src/base/errors.js';
-import type { AssignorName } from '../../src/broker/assignors.js';
-import type { PartitionLease } from '../../src/broker/consumer-lease.js';
-import type { ConsumerCoreOptions } from '../../src/broker/consumer-options.js';
+import type { PartitionLease } from '../../src/broker/consumer/consumer-lease.js';
+import type { ConsumerCoreOptions } from '../../src/broker/consumer/consumer-options.js';
+import type { AssignorName } from '../../src/broker/group/assignors.js';
 import type { GroupLedger } from './model-group.js';
 
 const SESSION_MS = 15_000;

@@ -6,7 +6,7 @@
  */
 
 import { hasCode } from '../../src/base/errors.js';
-import type { Producer } from '../../src/broker/producer.js';
+import type { Producer } from '../../src/broker/producer/producer.js';
 import type { Acks } from '../../src/storage/main.js';
 import type { SentRecord, TopicLedger } from './model-ledger.js';
 import { rule } from './model-ledger.js';

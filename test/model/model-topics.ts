@@ -6,9 +6,9 @@
  */
 
 import { type ErrorCode, hasCode } from '../../src/base/errors.js';
-import type { HostedTopic } from '../../src/broker/hosted-topic.js';
-import type { PartitionLog } from '../../src/broker/partition-log.js';
-import type { TopicSummary } from '../../src/broker/topic-description.js';
+import type { HostedTopic } from '../../src/broker/topic/hosted-topic.js';
+import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
+import type { TopicSummary } from '../../src/broker/topic/topic-description.js';
 import type { GroupLedger } from './model-group.js';
 import { type PartitionLedger, rule, type SentRecord, TopicLedger } from './model-ledger.js';
 import type { Death } from './model-life.js';

@@ -8,7 +8,7 @@
  */
 
 import { type ErrorCode, hasCode } from '../../src/base/errors.js';
-import type { Transaction } from '../../src/broker/transaction.js';
+import type { Transaction } from '../../src/broker/transaction/transaction.js';
 import type { GroupLedger } from './model-group.js';
 import { type PartitionLedger, rule, type SentRecord, type TopicLedger } from './model-ledger.js';
 import type { Life } from './model-life.js';

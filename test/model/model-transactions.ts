@@ -2,7 +2,7 @@
  * The transactions of the model: which there are, what is known of each, and who has seen a part.
  */
 
-import type { TransactionalProducer } from '../../src/broker/transactional-producer.js';
+import type { TransactionalProducer } from '../../src/broker/transaction/transactional-producer.js';
 import type { GroupLedger, GroupView } from './model-group.js';
 import type { PartitionLedger, SentRecord, TopicLedger } from './model-ledger.js';
 import { ModelTransaction } from './model-transaction.js';

@@ -7,7 +7,7 @@ import type {
   GroupGenerationBegun,
   GroupMemberRemoved,
   GroupOffsetClamped,
-} from '../../src/broker/group-diagnostics.js';
+} from '../../src/broker/group/group-diagnostics.js';
 import type { Coverage } from './model-coverage.js';
 import { RuleBroken } from './model-ledger.js';
 

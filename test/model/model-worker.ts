@@ -7,9 +7,12 @@
  * - a record that cannot be processed is in the dead letters once, and nothing else is
  */
 
-import { bytes } from '../../src/broker/codec.js';
-import type { ProcessContext, ProcessRecord } from '../../src/broker/process-record.js';
-import { type ProcessSurroundings, ProcessWorker } from '../../src/broker/process-worker.js';
+import type { ProcessContext, ProcessRecord } from '../../src/broker/process/process-record.js';
+import {
+  type ProcessSurroundings,
+  ProcessWorker,
+} from '../../src/broker/process/process-worker.js';
+import { bytes } from '../../src/broker/topic/codec.js';
 import type { GroupLedger } from './model-group.js';
 import { rule } from './model-ledger.js';
 import { ModelLine } from './model-line.js';

@@ -6,12 +6,12 @@
 
 import type { Scheduler } from 'fast-check';
 import { createError } from '../../src/base/errors.js';
-import type { AssignorName } from '../../src/broker/assignors.js';
 import { workerSurroundings } from '../../src/broker/broker-workers.js';
-import type { PartitionLease } from '../../src/broker/consumer-lease.js';
-import type { ConsumerSurroundings } from '../../src/broker/consumer-surroundings.js';
-import type { ProcessSurroundings } from '../../src/broker/process-worker.js';
-import type { TopicRegistry } from '../../src/broker/topic-registry.js';
+import type { PartitionLease } from '../../src/broker/consumer/consumer-lease.js';
+import type { ConsumerSurroundings } from '../../src/broker/consumer/consumer-surroundings.js';
+import type { AssignorName } from '../../src/broker/group/assignors.js';
+import type { ProcessSurroundings } from '../../src/broker/process/process-worker.js';
+import type { TopicRegistry } from '../../src/broker/topic/topic-registry.js';
 import { settle } from '../support/group-fixture.js';
 import { SimClock } from '../support/sim-clock.js';
 import { SimDisk } from '../support/sim-file-system.js';

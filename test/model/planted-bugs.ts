@@ -51,7 +51,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a commit of a stale generation is accepted',
     changes: [
       {
-        file: 'broker/group',
+        file: 'broker/group/group',
         find: "throw groupError('ILLEGAL_GENERATION',",
         replace: "void groupError('ILLEGAL_GENERATION',",
       },
@@ -71,7 +71,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a deletion removes the definition before the folders',
     changes: [
       {
-        file: 'broker/topic-registry',
+        file: 'broker/topic/topic-registry',
         find: `await this.#folder.removeLogs(folders);
         await this.#store(name, undefined);`,
         replace:
@@ -83,7 +83,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what is read ahead has no bound',
     changes: [
       {
-        file: 'broker/consumer-ring',
+        file: 'broker/consumer/consumer-ring',
         find: 'return this.#count < countMax && this.#bytes + bytes <= bytesMax;',
         replace: 'return true;',
       },
@@ -93,7 +93,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a commit is past a batch that the loop is in',
     changes: [
       {
-        file: 'broker/consumer',
+        file: 'broker/consumer/consumer',
         find: 'const batch = new ConsumerBatch(fetched, this.#home);',
         replace: `const batch = new ConsumerBatch(fetched, this.#home);
             this.#automatic?.note(fetched.lease, fetched.nextOffset);`,
@@ -104,7 +104,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a commit is past a record whose handler runs',
     changes: [
       {
-        file: 'broker/process-partition',
+        file: 'broker/process/process-partition',
         find: 'return this.#first?.offset ?? this.#position;',
         replace: 'return this.#position;',
       },
@@ -114,7 +114,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'records of one key run beside each other',
     changes: [
       {
-        file: 'broker/process-partition',
+        file: 'broker/process/process-partition',
         find: 'const ahead = lane === undefined ? undefined : this.#lanes.get(lane);',
         replace: 'const ahead = undefined;',
       },
@@ -124,7 +124,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a key that fails holds back the others',
     changes: [
       {
-        file: 'broker/process-partition',
+        file: 'broker/process/process-partition',
         find: 'const ahead = lane === undefined ? undefined : this.#lanes.get(lane);',
         replace: "lane = 'one';\n        const ahead = this.#lanes.get(lane);",
       },
@@ -144,12 +144,12 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a commit does not wait for its source',
     changes: [
       {
-        file: 'broker/group-commits',
+        file: 'broker/group/group-commits',
         find: 'if (offset > log.durableOffset)\n            await log.flush(offset - 1);',
         replace: '',
       },
       {
-        file: 'broker/group-commits',
+        file: 'broker/group/group-commits',
         find: 'assert(at.offset <= log.durableOffset,',
         replace: 'assert(true,',
       },
@@ -169,7 +169,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'partitions go to others before they are given up',
     changes: [
       {
-        file: 'broker/assignors',
+        file: 'broker/group/assignors',
         find: "{ protocol: 'cooperative', assign: assignCooperatively }",
         replace: "{ protocol: 'cooperative', assign: assignSticky }",
       },
@@ -179,7 +179,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a transaction is decided before its records are durable',
     changes: [
       {
-        file: 'broker/open-transaction',
+        file: 'broker/transaction/open-transaction',
         find: 'isAlone ? [] : participants.map((participant) => this.#flush(participant));',
         replace: '[];',
       },
@@ -189,7 +189,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a decision is not written',
     changes: [
       {
-        file: 'broker/transaction-log',
+        file: 'broker/transaction/transaction-log',
         find: 'await this.#state.append([decisionEntry(decision)]);',
         replace: '',
       },
@@ -199,7 +199,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a decision is not carried out again',
     changes: [
       {
-        file: 'broker/transaction-state',
+        file: 'broker/transaction/transaction-state',
         find: 'if (!isDecided || !isSameEpoch)',
         replace: 'if (true)',
       },
@@ -209,7 +209,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a decision that is carried out again sets a group back',
     changes: [
       {
-        file: 'broker/offset-store',
+        file: 'broker/group/offset-store',
         find: 'return (this.#marks.get(producerId) ?? -1) >= producerEpoch;',
         replace: 'return false;',
       },
@@ -219,7 +219,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what an earlier process left open stays open',
     changes: [
       {
-        file: 'broker/transaction-recovery',
+        file: 'broker/transaction/transaction-recovery',
         find: 'if (hosted === undefined || open.length === 0)',
         replace: 'if (true)',
       },
@@ -239,7 +239,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a name begins anew after a restart',
     changes: [
       {
-        file: 'broker/producer-sequence',
+        file: 'broker/producer/producer-sequence',
         find: 'last?.producerEpoch === producerEpoch ? (last.lastSequence + 1) % SEQUENCES : 0',
         replace: '0',
       },
@@ -249,7 +249,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a transaction commits for a member that was put out',
     changes: [
       {
-        file: 'broker/consumer-member',
+        file: 'broker/consumer/consumer-member',
         find: 'if (generation < 0)\n            return undefined;',
         replace: '',
       },
@@ -259,7 +259,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a late commit for a deleted topic counts for the next one of its name',
     changes: [
       {
-        file: 'broker/group-commits',
+        file: 'broker/group/group-commits',
         find: 'if (isThere && forgotten?.has(topic) !== true)',
         replace: 'if (isThere)',
       },

@@ -8,7 +8,7 @@ import { posix } from 'node:path';
 import { Broker } from '../../src/broker/broker.js';
 import type { BrokerEnvironment } from '../../src/broker/broker-environment.js';
 import type { BrokerOptions } from '../../src/broker/broker-options.js';
-import type { PartitionLog } from '../../src/broker/partition-log.js';
+import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import type { ReadOptions } from '../../src/storage/read-options.js';
 import { SimLog } from './log-fixture.js';
 import type { SimClock } from './sim-clock.js';

@@ -4,9 +4,9 @@
 
 import assert from 'node:assert/strict';
 import type { Broker } from '../../src/broker/broker.js';
-import { type ConsumerCallbacks, ConsumerCore } from '../../src/broker/consumer-core.js';
-import type { ConsumerCoreOptions } from '../../src/broker/consumer-options.js';
-import type { Topic } from '../../src/broker/topic.js';
+import { type ConsumerCallbacks, ConsumerCore } from '../../src/broker/consumer/consumer-core.js';
+import type { ConsumerCoreOptions } from '../../src/broker/consumer/consumer-options.js';
+import type { Topic } from '../../src/broker/topic/topic.js';
 import type { Batch } from '../../src/storage/batch.js';
 import { SimBroker } from './broker-fixture.js';
 

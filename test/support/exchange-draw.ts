@@ -1,14 +1,14 @@
 /** Random exchanges, bindings and messages from small vocabularies, so that they often meet. */
 
 import type { Prng } from '../../src/base/prng.js';
-import type { Attributes, AttributeValue } from '../../src/broker/binding-attributes.js';
-import type { BindingInput, BindingTarget } from '../../src/broker/binding-definition.js';
-import { headersMatches } from '../../src/broker/binding-headers.js';
+import type { Attributes, AttributeValue } from '../../src/broker/exchange/binding-attributes.js';
+import type { BindingInput, BindingTarget } from '../../src/broker/exchange/binding-definition.js';
+import { headersMatches } from '../../src/broker/exchange/binding-headers.js';
 import {
   type ExchangeInput,
   type ExchangeKind,
   exchangeKinds,
-} from '../../src/broker/exchange-definition.js';
+} from '../../src/broker/exchange/exchange-definition.js';
 
 const EXCHANGES = ['e0', 'e1', 'e2', 'e3', 'e4', 'e5', 'e6', 'e7'];
 const WORDS = ['a', 'b', 'c', ''];

@@ -5,9 +5,9 @@
  * of SNS's filter policies, each said once, in the plainest way.
  */
 
-import type { Attributes, AttributeValue } from '../../src/broker/binding-attributes.js';
-import type { BindingInput, BindingTarget } from '../../src/broker/binding-definition.js';
-import type { ExchangeInput } from '../../src/broker/exchange-definition.js';
+import type { Attributes, AttributeValue } from '../../src/broker/exchange/binding-attributes.js';
+import type { BindingInput, BindingTarget } from '../../src/broker/exchange/binding-definition.js';
+import type { ExchangeInput } from '../../src/broker/exchange/exchange-definition.js';
 
 export class ReferenceRouter {
   readonly exchanges = new Map<string, ExchangeInput>();

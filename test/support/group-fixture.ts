@@ -6,12 +6,16 @@
  */
 
 import { createError } from '../../src/base/errors.js';
-import { GroupCoordinator } from '../../src/broker/group-coordinator.js';
-import type { GroupOptions } from '../../src/broker/group-options.js';
-import type { JoinRequest, JoinResult } from '../../src/broker/group-requests.js';
-import { encodeSubscription } from '../../src/broker/group-subscription-format.js';
-import type { GroupPartition, GroupTopics, TopicPartition } from '../../src/broker/group-topics.js';
-import type { StateEntry, StateLog } from '../../src/broker/state-log.js';
+import { GroupCoordinator } from '../../src/broker/group/group-coordinator.js';
+import type { GroupOptions } from '../../src/broker/group/group-options.js';
+import type { JoinRequest, JoinResult } from '../../src/broker/group/group-requests.js';
+import { encodeSubscription } from '../../src/broker/group/group-subscription-format.js';
+import type {
+  GroupPartition,
+  GroupTopics,
+  TopicPartition,
+} from '../../src/broker/group/group-topics.js';
+import type { StateEntry, StateLog } from '../../src/broker/state/state-log.js';
 import { SimClock } from './sim-clock.js';
 
 export class MemoryStateLog implements StateLog {

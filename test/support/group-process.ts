@@ -8,9 +8,9 @@
 
 import type { Cancel, Clock } from '../../src/base/clock.js';
 import { hasCode } from '../../src/base/errors.js';
-import { GroupMembership, type GroupService } from '../../src/broker/group-membership.js';
-import type { JoinRequest, JoinResult } from '../../src/broker/group-requests.js';
-import type { TopicPartition } from '../../src/broker/group-topics.js';
+import { GroupMembership, type GroupService } from '../../src/broker/group/group-membership.js';
+import type { JoinRequest, JoinResult } from '../../src/broker/group/group-requests.js';
+import type { TopicPartition } from '../../src/broker/group/group-topics.js';
 import { nameOf } from './group-fixture.js';
 import type { GroupWorld } from './group-world.js';
 

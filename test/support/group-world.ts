@@ -15,13 +15,13 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Scheduler } from 'fast-check';
-import type { AssignorName } from '../../src/broker/assignors.js';
-import { GroupCoordinator } from '../../src/broker/group-coordinator.js';
+import type { AssignorName } from '../../src/broker/group/assignors.js';
+import { GroupCoordinator } from '../../src/broker/group/group-coordinator.js';
 import type {
   GroupGenerationBegun,
   GroupMemberRemoved,
-} from '../../src/broker/group-diagnostics.js';
-import type { StateEntry, StateLog } from '../../src/broker/state-log.js';
+} from '../../src/broker/group/group-diagnostics.js';
+import type { StateEntry, StateLog } from '../../src/broker/state/state-log.js';
 import { MemoryTopics, nameOf, settle } from './group-fixture.js';
 import { SESSION_MS, SimProcess } from './group-process.js';
 import { SimClock } from './sim-clock.js';

@@ -7,7 +7,7 @@
 
 import { writeInt64 } from '../../src/base/bytes.js';
 import { createError } from '../../src/base/errors.js';
-import type { PartitionLog } from '../../src/broker/partition-log.js';
+import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import { producerBatch, readyBatch } from '../../src/storage/append-alone.js';
 import { checkRecords } from '../../src/storage/append-bounds.js';
 import {

@@ -3,15 +3,18 @@
  */
 
 import type { Broker } from '../../src/broker/broker.js';
-import { ConsumerCore } from '../../src/broker/consumer-core.js';
-import type { ProcessOptions } from '../../src/broker/process-options.js';
+import { ConsumerCore } from '../../src/broker/consumer/consumer-core.js';
+import type { ProcessOptions } from '../../src/broker/process/process-options.js';
 import type {
   ProcessContext,
   ProcessHandler,
   ProcessRecord,
-} from '../../src/broker/process-record.js';
-import type { ProcessGroupOptions, ProcessWorker } from '../../src/broker/process-worker.js';
-import type { Topic } from '../../src/broker/topic.js';
+} from '../../src/broker/process/process-record.js';
+import type {
+  ProcessGroupOptions,
+  ProcessWorker,
+} from '../../src/broker/process/process-worker.js';
+import type { Topic } from '../../src/broker/topic/topic.js';
 import { SimBroker } from './broker-fixture.js';
 import { settled } from './fixtures.js';
 

@@ -1,9 +1,16 @@
 /** The model of a delivery state: each message with its phase, and rules as plain searches. */
 
 import assert from 'node:assert/strict';
-import type { AcquireRequest, DeliveryLimits } from '../../src/broker/share-delivery-options.js';
-import type { StateRange } from '../../src/broker/share-describe.js';
-import { type DeliveryStateName, type Phase, phaseStates } from '../../src/broker/share-states.js';
+import type {
+  AcquireRequest,
+  DeliveryLimits,
+} from '../../src/broker/share/share-delivery-options.js';
+import type { StateRange } from '../../src/broker/share/share-describe.js';
+import {
+  type DeliveryStateName,
+  type Phase,
+  phaseStates,
+} from '../../src/broker/share/share-states.js';
 
 export interface Delivery {
   readonly offset: number;

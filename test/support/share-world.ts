@@ -8,9 +8,9 @@
 
 import assert from 'node:assert/strict';
 import type { Prng } from '../../src/base/prng.js';
-import { AcquiredBlock } from '../../src/broker/share-acquired.js';
-import { DeliveryState } from '../../src/broker/share-delivery.js';
-import { encodePart, readPart } from '../../src/broker/share-part.js';
+import { AcquiredBlock } from '../../src/broker/share/share-acquired.js';
+import { DeliveryState } from '../../src/broker/share/share-delivery.js';
+import { encodePart, readPart } from '../../src/broker/share/share-part.js';
 import { type Delivery, DeliveryModel, type Message } from './share-model.js';
 
 const BASE = 16_384 - 30;

@@ -4,8 +4,8 @@
  */
 
 import type { Broker } from '../../src/broker/broker.js';
-import type { TransactionOffset } from '../../src/broker/group-transactions.js';
-import type { Transaction } from '../../src/broker/transaction.js';
+import type { TransactionOffset } from '../../src/broker/group/group-transactions.js';
+import type { Transaction } from '../../src/broker/transaction/transaction.js';
 import { valuesOfPartition } from './broker-fixture.js';
 
 export const GROUP = 'g';

@@ -1,0 +1,402 @@
+/**
+ * One transaction from its begin to its end: the states of `transaction-state.ts`, carried out.
+ *
+ * Whoever runs the work calls `commit` or `abort` at its end; `interrupt` may come at any time. A
+ * send, or a commit of offsets, that failed ends the transaction whether the work looks at it or
+ * not.
+ */
+
+import { assert } from '../../base/assert.js';
+import { hasCode } from '../../base/errors.js';
+import type { HeldOffsets, TransactionOffset } from '../group/group-transactions.js';
+import type { GroupOffsets } from '../group/offset-entry.js';
+import type { SendTarget } from '../producer/producer-core.js';
+import type { TopicRecord } from '../producer/producer-records.js';
+import type { SentRecords } from '../producer/producer-send.js';
+import type { HostedTopic } from '../topic/hosted-topic.js';
+import { unknownTopic } from '../topic/topic-errors.js';
+import type { Decision, TransactionIdentity } from './transaction-decision.js';
+import { transactionAborted, transactionOver } from './transaction-errors.js';
+import type { TransactionIds } from './transaction-ids.js';
+import type { TransactionLog } from './transaction-log.js';
+import { type Participant, type SenderParts, TransactionSender } from './transaction-sender.js';
+import { type TransactionState, transactionTable, transitionTo } from './transaction-state.js';
+import type { TransactionTasks } from './transaction-tasks.js';
+
+export interface TransactionParts extends Pick<SenderParts, 'routing' | 'buffer'> {
+  readonly ids: TransactionIds;
+  readonly log: TransactionLog;
+  readonly tasks: TransactionTasks;
+  /** A place for the offsets of one transaction; undefined while the broker has no groups. */
+  readonly holdOffsets: () => HeldOffsets | undefined;
+  /** Resolves when it has. */
+  readonly openGroups: () => Promise<unknown>;
+  readonly pause: (delayMs: number) => Promise<void>;
+  /** Undefined when there is no such topic. */
+  readonly find: (topic: string) => HostedTopic | undefined;
+}
+
+/** One coordinator at a time holds the folder. */
+const COORDINATOR_EPOCH = 0;
+/** How long to wait for a group that is between two generations, before asking again. */
+const PAUSE_MS = 20;
+
+export class OpenTransaction {
+  readonly #parts: TransactionParts;
+  readonly #sender: TransactionSender;
+  #state: TransactionState = 'ongoing';
+  #identity: TransactionIdentity | undefined;
+  #identifying: Promise<TransactionIdentity> | undefined;
+  #offsets: HeldOffsets | undefined;
+  /** Offsets of the first groups of a broker: nobody else can hold them yet. */
+  #early: TransactionOffset[] = [];
+  /** The topics that offsets point into, by name, as they were then. */
+  readonly #sources = new Map<string, HostedTopic>();
+  #interruption: { readonly reason: unknown } | undefined;
+  #failure: { readonly error: unknown } | undefined;
+  #rejectInterrupted: (reason: unknown) => void = ignore;
+  /** Rejects when the transaction is to end before its work does; never resolves. */
+  readonly interrupted: Promise<never>;
+
+  constructor(parts: TransactionParts) {
+    this.#parts = parts;
+    this.#sender = new TransactionSender({
+      routing: parts.routing,
+      buffer: parts.buffer,
+      identify: () => this.#identify(),
+      failed: (error) => {
+        this.#failure ??= { error };
+      },
+    });
+    this.interrupted = new Promise((_, reject) => {
+      this.#rejectInterrupted = reject;
+    });
+    this.interrupted.catch(ignore);
+  }
+
+  get state(): TransactionState {
+    return this.#state;
+  }
+
+  /** Undefined when nothing was sent. */
+  get identity(): TransactionIdentity | undefined {
+    return this.#identity;
+  }
+
+  get partitionCount(): number {
+    return this.#sender.participants.length;
+  }
+
+  send<Value, Result>(
+    target: SendTarget<Value>,
+    records: readonly TopicRecord<Value>[],
+    resultOf: (sent: SentRecords) => Result,
+  ): Promise<Result> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal.error);
+    return this.#sender.send(target, records, resultOf);
+  }
+
+  /** Throws what `HeldOffsets.add` throws, and what ended the transaction. */
+  commitOffset(source: TransactionOffset): void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal.error;
+    try {
+      this.#addOffset(source);
+    } catch (error) {
+      this.#failure ??= { error };
+      throw error;
+    }
+  }
+
+  #addOffset(source: TransactionOffset): void {
+    // Those that came before keep their place.
+    if (this.#early.length === 0) this.#offsets ??= this.#parts.holdOffsets();
+    const topic = this.#parts.find(source.topic);
+    if (this.#offsets === undefined) this.#early.push(source);
+    else this.#offsets.add(source);
+    if (topic === undefined) throw unknownTopic(source.topic);
+    this.#sources.set(source.topic, topic);
+  }
+
+  /** The transaction ends now, unless it is being decided already. */
+  interrupt(reason: unknown): void {
+    if (transactionTable[this.#state].answers.abort !== 'accept') return;
+    if (this.#interruption !== undefined) return;
+    this.#interruption = { reason };
+    this.#sender.refuse(reason);
+    this.#rejectInterrupted(reason);
+  }
+
+  /** Undoes everything; resolves when that is durable, or will be. */
+  async abort(reason: unknown): Promise<void> {
+    this.interrupt(reason);
+    await this.#undo(reason);
+  }
+
+  /**
+   * Resolves when everything is durable and seen. Rejects with the reason for which everything is
+   * undone instead; only with OUTCOME_UNKNOWN it is the next open that tells.
+   */
+  async commit(): Promise<void> {
+    assert(transactionTable[this.#state].answers.commit === 'accept', 'the work ends once');
+    this.#move('securing');
+    let decided: readonly GroupOffsets[];
+    try {
+      await this.#sender.settled();
+      await this.#holdEarly();
+      this.#check();
+      await this.#secure();
+      decided = await this.#decided();
+    } catch (error) {
+      await this.#undo(error);
+      throw error;
+    }
+    const participants = this.#sender.participants;
+    await this.#decide(() => this.#write(participants, decided));
+    this.#move('committed');
+    if (this.#isAlone(participants)) this.#completed(this.#identity, false);
+    else await this.#complete(participants, decided);
+  }
+
+  /** What is to be stored of offsets. When this has it, nothing can stop the decision any more. */
+  async #decided(): Promise<readonly GroupOffsets[]> {
+    for (;;) {
+      this.#check();
+      try {
+        const decided = this.#offsets?.decide() ?? [];
+        this.#move('deciding');
+        return decided;
+      } catch (error) {
+        if (this.#offsets?.isPassing(error) !== true) throw error;
+      }
+      await this.#parts.pause(PAUSE_MS);
+    }
+  }
+
+  async #holdEarly(): Promise<void> {
+    if (this.#early.length === 0) return;
+    await this.#parts.openGroups();
+    this.#offsets ??= this.#parts.holdOffsets();
+    for (const source of this.#early.splice(0)) this.#offsets?.add(source);
+  }
+
+  /** One participant is decided by its own record. */
+  #isAlone(participants: readonly Participant[]): boolean {
+    return participants.length + (this.#hasOffsets ? 1 : 0) <= 1;
+  }
+
+  get #hasOffsets(): boolean {
+    return this.#offsets?.isEmpty === false;
+  }
+
+  /** Makes durable what the decision needs to be so. */
+  async #secure(): Promise<void> {
+    const participants = this.#sender.participants;
+    const isAlone = this.#isAlone(participants);
+    const securing = isAlone ? [] : participants.map((participant) => this.#flush(participant));
+    await Promise.all([...securing, this.#offsets?.secure()]);
+  }
+
+  async #flush(participant: Participant): Promise<void> {
+    const { log, lastOffset } = participant;
+    if (log.durableOffset > lastOffset) return;
+    try {
+      await log.flush(lastOffset);
+    } catch (error) {
+      throw this.#cannotCommit(participant, error);
+    }
+  }
+
+  /** Writes the record that decides. */
+  async #write(
+    participants: readonly Participant[],
+    decided: readonly GroupOffsets[],
+  ): Promise<void> {
+    const [first] = participants;
+    if (!this.#isAlone(participants)) await this.#parts.log.decide(this.#decision(decided));
+    else if (first !== undefined) await this.#mark(first, 'commit');
+    else await this.#offsets?.apply(decided, undefined);
+  }
+
+  async #decide(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      if (hasCode(error, 'OUTCOME_UNKNOWN')) {
+        // Its offsets stay held, and its partitions as they are.
+        this.#move('unknown');
+        this.#offsets?.leaveUnknown();
+        throw error;
+      }
+      const [first, ...others] = this.#sender.participants;
+      const isMarker = first !== undefined && this.#isAlone([first, ...others]);
+      const reason = isMarker ? this.#cannotCommit(first, error) : error;
+      await this.#undo(reason);
+      throw reason;
+    }
+  }
+
+  #decision(decided: readonly GroupOffsets[]): Decision {
+    assert(this.#identity !== undefined, 'a decision is about something that was sent');
+    const partitions = this.#sender.participants.map(({ topic, partition }) => ({
+      topicId: topic.definition.topicId,
+      partition,
+    }));
+    const groups = decided.map(({ group, offsets }) => ({
+      group,
+      offsets: offsets.map((committed) => {
+        const topicId = this.#sources.get(committed.topic)?.definition.topicId;
+        assert(topicId !== undefined, 'an offset points into a topic');
+        return { topicId, committed };
+      }),
+    }));
+    return { ...this.#identity, partitions, groups };
+  }
+
+  /** Everything that was decided, side by side; resolves when all of it was tried. */
+  async #complete(
+    participants: readonly Participant[],
+    decided: readonly GroupOffsets[],
+  ): Promise<void> {
+    const identity = this.#identity;
+    const offsets = this.#hasOffsets ? this.#offsets : undefined;
+    assert(identity !== undefined, 'a decision is about something that was sent');
+    let left = participants.length + (offsets === undefined ? 0 : 1);
+    const done = (): void => {
+      left -= 1;
+      if (left === 0) this.#completed(identity, true);
+    };
+    const tasks = participants.map((participant) => this.#end(participant, 'commit', done));
+    if (offsets !== undefined) tasks.push(this.#apply(offsets, decided, identity, done));
+    await Promise.all(tasks);
+  }
+
+  #apply(
+    offsets: HeldOffsets,
+    decided: readonly GroupOffsets[],
+    mark: TransactionIdentity,
+    done: () => void,
+  ): Promise<void> {
+    return this.#parts.tasks.start({
+      producerId: mark.producerId,
+      topic: undefined,
+      partition: undefined,
+      run: async () => {
+        try {
+          await offsets.apply(decided, mark);
+        } finally {
+          // When it failed, readers see what was; it stays held, so nobody builds on that.
+          offsets.endDeciding();
+        }
+        offsets.release('committed');
+      },
+      done,
+    });
+  }
+
+  #completed(identity: TransactionIdentity | undefined, wasDecided: boolean): void {
+    this.#move('complete');
+    this.#offsets?.release('committed');
+    if (identity === undefined) return;
+    if (wasDecided) this.#parts.log.done(identity).catch(ignore);
+    this.#parts.ids.give(identity);
+  }
+
+  async #undo(reason: unknown): Promise<void> {
+    this.#move('aborting');
+    this.#sender.refuse(reason);
+    this.#offsets?.release('aborted');
+    await this.#sender.settled();
+    const identity = await this.#identifying?.catch(() => undefined);
+    const participants = this.#sender.participants;
+    let left = participants.length;
+    const aborted = (): void => {
+      this.#move('aborted');
+      if (identity !== undefined) this.#parts.ids.give(identity);
+    };
+    if (left === 0) {
+      aborted();
+      return;
+    }
+    const done = (): void => {
+      left -= 1;
+      if (left === 0) aborted();
+    };
+    await Promise.all(participants.map((participant) => this.#end(participant, 'abort', done)));
+  }
+
+  #end(participant: Participant, kind: 'commit' | 'abort', done: () => void): Promise<void> {
+    const { topic, partition } = participant;
+    return this.#parts.tasks.start({
+      producerId: this.#identity?.producerId ?? -1,
+      topic: topic.name,
+      partition,
+      run: () => this.#markUnlessGone(participant, kind),
+      done,
+    });
+  }
+
+  /** Nothing is left to be ended in a topic that is gone. */
+  async #markUnlessGone(participant: Participant, kind: 'commit' | 'abort'): Promise<void> {
+    try {
+      await this.#mark(participant, kind);
+    } catch (error) {
+      if (!participant.topic.isDeleted) throw error;
+    }
+  }
+
+  async #mark({ log }: Participant, kind: 'commit' | 'abort'): Promise<void> {
+    const identity = this.#identity;
+    assert(identity !== undefined, 'whoever has sent has an id');
+    const { producerId } = identity;
+    // A batch that came behind an abort would be refused.
+    const producerEpoch = identity.producerEpoch + (kind === 'abort' ? 1 : 0);
+    await log.appendMarker({
+      producerId,
+      producerEpoch,
+      kind,
+      coordinatorEpoch: COORDINATOR_EPOCH,
+    });
+  }
+
+  /** Throws why it cannot commit. */
+  #check(): void {
+    if (this.#interruption !== undefined) throw this.#interruption.reason;
+    if (this.#failure !== undefined) {
+      const reason = 'a send, or a commit of offsets, has failed';
+      throw transactionAborted({ reason }, this.#failure.error);
+    }
+    const gone = this.#sender.participants.find(({ topic }) => topic.isDeleted);
+    if (gone !== undefined) throw this.#cannotCommit(gone, unknownTopic(gone.topic.name));
+    for (const [name, topic] of this.#sources) {
+      if (this.#parts.find(name) !== topic) throw unknownTopic(name);
+    }
+  }
+
+  #cannotCommit({ topic, partition }: Participant, error: unknown): Error {
+    const cause = topic.isDeleted ? unknownTopic(topic.name) : error;
+    const facts = { reason: 'a partition cannot be written', topic: topic.name, partition };
+    return transactionAborted(facts, cause);
+  }
+
+  #refusal(): { readonly error: unknown } | undefined {
+    if (this.#interruption !== undefined) return { error: this.#interruption.reason };
+    const isOpen = transactionTable[this.#state].answers.add === 'accept';
+    return isOpen ? undefined : { error: transactionOver(this.#state) };
+  }
+
+  #identify(): Promise<TransactionIdentity> {
+    this.#identifying ??= this.#parts.ids.take().then((identity) => {
+      this.#identity = identity;
+      return identity;
+    });
+    return this.#identifying;
+  }
+
+  #move(state: TransactionState): void {
+    this.#state = transitionTo(this.#state, state);
+  }
+}
+
+function ignore(): void {}
