@@ -9,6 +9,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
@@ -96,11 +97,14 @@ function groupOf(file: string): string {
 
 async function runGroup(name: string, members: readonly string[]): Promise<Tally> {
   const startedMs = performance.now();
+  const signal = AbortSignal.timeout(GROUP_MS_MAX);
+  // Every file of the group listens.
+  setMaxListeners(0, signal);
   const events = run({
     files: members.map((file) => join(testFolder, file)),
     // Crash tests start and kill processes of their own: side by side they only starve each other.
     concurrency: name === 'crash' ? 1 : availableParallelism(),
-    signal: AbortSignal.timeout(GROUP_MS_MAX),
+    signal,
   });
   const tally = await report(events, testFolder, GROUP_MS_MAX);
   line(name, formatTally(tally), performance.now() - startedMs);
