@@ -3,7 +3,7 @@
  * that write and consume the topics. Each call is one Java process with a time limit.
  */
 
-import { mkdir, mkdtemp } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { assertSucceeded, type ChildExit, type ChildProcesses } from './child-processes.js';
 import { javaCommand, toolMemory } from './java-command.js';
@@ -95,6 +95,16 @@ export class KafkaTools {
   async acceptsSegment(file: string): Promise<boolean> {
     const { exit } = await this.#dumpRecords([file]);
     return exit.outcome === 'exited' && exit.exitCode === 0;
+  }
+
+  /** What Kafka's own classes make of bodies of messages: an answer for each, in their order. */
+  async parseMessages(messages: readonly string[]): Promise<readonly string[]> {
+    const [given, parsed] = ['messages.txt', 'parsed.txt'].map((name) => join(this.#folder, name));
+    if (given === undefined || parsed === undefined) throw new Error('there are two files');
+    await writeFile(given, `${messages.join('\n')}\n`);
+    const exit = await this.#java('parse-messages', TOOL_MS_MAX, 'ParseMessages', [given, parsed]);
+    assertSucceeded('parsing messages', exit);
+    return (await readFile(parsed, 'utf8')).trimEnd().split('\n');
   }
 
   async dumpLogs(files: readonly string[]): Promise<ChildExit> {

@@ -23,7 +23,7 @@ const buildFolder = dirname(testFolder);
 /** Suffixes that make a group, wherever the file lies. */
 const KINDS = ['property', 'model', 'crash'];
 /** The order of groups. `tidy` is what lies directly in `test/`. */
-const ORDER = ['tidy', 'base', 'index', 'storage', 'broker', 'cli', ...KINDS];
+const ORDER = ['tidy', 'base', 'index', 'storage', 'broker', 'server', 'cli', ...KINDS];
 
 /** Programs that are tests as a whole; each counts as one. */
 const COMMANDS = [

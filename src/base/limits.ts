@@ -59,6 +59,8 @@ export const limits = Object.freeze({
   reportingGroupsMax: 10_000,
   /** Producers that one log knows. */
   producersMax: 100_000,
+  /** Entries of all lists in one frame of Kafka's protocol. */
+  kafkaFrameEntriesMax: 200_000,
   /** Topics of a broker, and partitions of a topic. */
   topicsMax: 100_000,
   topicPartitionsMax: 10_000,

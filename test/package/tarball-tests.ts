@@ -22,7 +22,8 @@ const allowed = [
   /^(?:package\.json|README\.md|LICENSE)$/,
   /^docs\/[A-Z]+\.md$/,
   /^dist\/src\/main\.(?:js|d\.ts)$/,
-  /^dist\/src\/(?:base|index|storage|cli|broker(?:\/[a-z]+)?)\/[a-z0-9-]+\.(?:js|d\.ts)$/,
+  /^dist\/src\/(?:base|index|storage|cli)\/[a-z0-9-]+\.(?:js|d\.ts)$/,
+  /^dist\/src\/(?:broker|server)(?:\/[a-z]+)*\/[a-z0-9-]+\.(?:js|d\.ts)$/,
 ];
 
 /** Each prints nothing, or what it found. */
