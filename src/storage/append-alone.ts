@@ -8,7 +8,7 @@
 
 import { createError, type MillraceError } from '../base/errors.js';
 import { copyRecords } from './append-admission.js';
-import { type AppendLimits, checkRecords } from './append-bounds.js';
+import { type AppendLimits, boundOf, type CheckedRecords } from './append-bounds.js';
 import {
   type BatchProducer,
   type CheckedMarker,
@@ -61,9 +61,10 @@ export function producerBatch(
   records: readonly RecordInput[],
   stamp: ProducerStamp,
   limits: AppendLimits,
+  checked?: CheckedRecords,
 ): LoneBatch {
   const producer = checkProducer(stamp);
-  const bytes = checkRecords(records, limits);
+  const bytes = boundOf(records, limits, checked);
   return { bytes, content: { kind: 'records', records }, count: records.length, producer };
 }
 

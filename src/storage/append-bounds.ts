@@ -4,6 +4,7 @@
  * The bound is cheap and never too small; only when it exceeds a limit is the exact size computed.
  */
 
+import { assert } from '../base/assert.js';
 import { createError } from '../base/errors.js';
 import { HEADER_BYTES, RECORD_OVERHEAD_BYTES_MAX } from './batch-format.js';
 import { checkRecord } from './batch-record-check.js';
@@ -16,6 +17,16 @@ export interface AppendLimits {
   readonly recordBytesMax: number;
   readonly batchBytesMax: number;
 }
+
+/** What {@link checkOne} has found of each record of a list. */
+export interface CheckedRecords {
+  /** What each of them was held against. */
+  readonly limits: AppendLimits;
+  /** The sum of the bounds. */
+  readonly bytes: number;
+}
+
+const isDebug = process.env['MILLRACE_DEBUG'] === '1';
 
 /** The two lengths of a header, at their longest. */
 const HEADER_OVERHEAD_MAX = 10;
@@ -69,6 +80,31 @@ export function checkRecords(records: readonly RecordInput[], limits: AppendLimi
     }
   }
   return bound;
+}
+
+/**
+ * The same for records that may have been checked one by one. Those are not looked at again when
+ * the limits were these, and all of them together fit in a batch for certain.
+ */
+export function boundOf(
+  records: readonly RecordInput[],
+  limits: AppendLimits,
+  checked: CheckedRecords | undefined,
+): number {
+  if (checked === undefined || records.length === 0 || !isWithin(checked, limits)) {
+    return checkRecords(records, limits);
+  }
+  const { bytes } = checked;
+  if (isDebug) assert(checkRecords(records, limits) <= bytes, 'checked records have their bound');
+  return bytes;
+}
+
+function isWithin({ limits: known, bytes }: CheckedRecords, limits: AppendLimits): boolean {
+  return (
+    known.cleanup === limits.cleanup &&
+    known.recordBytesMax === limits.recordBytesMax &&
+    bytes + HEADER_BYTES <= limits.batchBytesMax
+  );
 }
 
 function recordBound(record: RecordInput): number {

@@ -3,6 +3,7 @@
  */
 
 import { createError } from '../base/errors.js';
+import type { CheckedRecords } from './append-bounds.js';
 
 /** When an append counts as done: synced to the disk, handed to the file system, or accepted. */
 export type Acks = 'durable' | 'written' | 'none';
@@ -26,6 +27,8 @@ export interface AppendOptions {
   readonly acks?: Acks | undefined;
   /** The records become a batch of their own, which is stored once, whatever is sent again. */
   readonly producer?: ProducerStamp | undefined;
+  /** @internal The caller has checked each record, and lets nobody change them in between. */
+  readonly checked?: CheckedRecords | undefined;
 }
 
 /** The end of a producer's transaction in this log. */

@@ -14,7 +14,7 @@ import { logDiagnostics } from '../base/diagnostics.js';
 import { createError, errnoOf, type MillraceError } from '../base/errors.js';
 import { AppendAdmission, copyRecords } from './append-admission.js';
 import { copyLone, type LoneBatch, placeLone } from './append-alone.js';
-import { type AppendLimits, checkOne, checkRecords } from './append-bounds.js';
+import { type AppendLimits, boundOf, type CheckedRecords, checkOne } from './append-bounds.js';
 import { type AppendFailure, failureAction } from './append-failure.js';
 import type { Acks } from './append-options.js';
 import type { AppendResult } from './append-waiters.js';
@@ -100,10 +100,14 @@ export class LogWriting {
     return this.#appender.isPrepared || this.#core.offsets.end > this.#core.offsets.written;
   }
 
-  append(records: readonly RecordInput[], acks: Acks): Promise<AppendResult> {
+  append(
+    records: readonly RecordInput[],
+    acks: Acks,
+    checked?: CheckedRecords,
+  ): Promise<AppendResult> {
     try {
       this.#assertTaking();
-      const bytes = checkRecords(records, this.#core.config);
+      const bytes = boundOf(records, this.#core.config, checked);
       const baseOffset = this.#admission.isEmpty ? this.#place(records, bytes) : 'full';
       if (baseOffset !== 'full') return this.#settle(baseOffset, records.length, acks);
       this.#assertMayWait();

@@ -212,9 +212,12 @@ export class Log {
     if (refusal !== undefined) return Promise.reject(refusal);
     const parts = this.#parts;
     if (parts === undefined) return Promise.reject(this.#readOnly());
-    const { acks = 'durable', producer } = options;
-    if (producer === undefined) return parts.writing.append(records, acks);
-    return parts.writing.appendAlone((limits) => producerBatch(records, producer, limits), acks);
+    const { acks = 'durable', producer, checked } = options;
+    if (producer === undefined) return parts.writing.append(records, acks, checked);
+    return parts.writing.appendAlone(
+      (limits) => producerBatch(records, producer, limits, checked),
+      acks,
+    );
   }
 
   /**

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Broker } from '../../src/broker/broker.js';
 import { SimBroker, valuesOfPartition } from '../support/broker-fixture.js';
+import { rejection } from '../support/fixtures.js';
 import { withSeed } from '../support/seed.js';
 
 const PARTITIONS = 3;
@@ -84,5 +85,36 @@ test('producer: values are encoded once, and those that come later keep their tu
   const log = await topic.hosted.partition(0);
   assert.deepEqual(await valuesOfPartition(log), ['1', '2', '3', '4', '5']);
   assert.equal(encoded, 5);
+  await broker.close();
+});
+
+test('producer: what is no record is refused, wherever it waits, and holds nobody up', async () => {
+  const sim = new SimBroker();
+  const broker = await sim.open();
+  const slow = {
+    name: 'slow',
+    decode: (stored: Buffer): string => stored.toString(),
+    encode: (value: string): Promise<string> => Promise.resolve(value),
+  };
+  const later = await broker.topic('later', { codec: slow });
+  const topic = await broker.topic('a');
+  const producer = broker.producer();
+  const wrong: readonly unknown[] = [null, undefined, 'text', 7];
+  for (const one of wrong) {
+    const records = [{ value: 'x' }, one] as unknown as readonly { value: string }[];
+    await rejection(producer.send(topic, records), 'RECORD_INVALID');
+    const before = producer.send(later, { value: 'first' });
+    const refused = producer.send(topic, records);
+    const behind = producer.send(topic, { value: 'last' });
+    await rejection(refused, 'RECORD_INVALID');
+    await Promise.all([before, behind, producer.flush()]);
+  }
+  const { hosted } = topic;
+  const stored = await valuesOfPartition(await hosted.partition(0));
+  assert.deepEqual(
+    stored,
+    wrong.map(() => 'last'),
+  );
+  assert.deepEqual([producer.bufferedBytes, producer.bufferedRecords], [0, 0]);
   await broker.close();
 });

@@ -3,40 +3,19 @@
  */
 
 import fc from 'fast-check';
-import type { AssignorName } from '../../src/broker/group/assignors.js';
-import type { Death } from './model-life.js';
+import { command, deaths, pickOf, plans, seeds, which } from './model-command.js';
 import type { Participant } from './model-participant.js';
-import type { ModelWorld } from './model-world.js';
+import {
+  crashBehindCommits,
+  crashBehindSync,
+  crashInCommit,
+  createAgain,
+  createAgainUnderCommits,
+  lateWork,
+} from './model-windows.js';
 
-export type ModelCommand = fc.AsyncCommand<object, ModelWorld>;
-
-const SENDERS = 4;
 const COMMANDS_MAX = 80;
 
-/** The life is over before and after none of them: whoever ends one lets the next begin. */
-function command(
-  kind: string,
-  detail: string,
-  run: (world: ModelWorld) => void | Promise<void>,
-): ModelCommand {
-  return {
-    check: () => true,
-    run: async (_model, world) => {
-      world.coverage.count('commands', kind);
-      await run(world);
-      await world.steps(0);
-    },
-    toString: () => `${kind}(${detail})`,
-  };
-}
-
-function pickOf<T>(values: readonly T[], which: number): T | undefined {
-  return values[which % Math.max(1, values.length)];
-}
-
-const which = fc.nat(SENDERS - 1);
-const seeds = fc.nat(2 ** 31 - 1);
-const deaths = fc.constantFrom<Death>('kill', 'power cut', 'power cut');
 const keys = fc.constantFrom(null, 'k1', 'k2', 'k3', 'k4', 'k5');
 
 const send = fc
@@ -101,25 +80,13 @@ const remove = which.map((at) =>
   }),
 );
 
-const subscriptions = fc.constantFrom(['a'], ['b'], ['a', 'b'], ['a', 'b', 'c']);
-const assignors = fc.constantFrom<AssignorName>(
-  'range',
-  'roundrobin',
-  'sticky',
-  'cooperative-sticky',
-  'cooperative-sticky',
-);
-const instances = fc.constantFrom(undefined, undefined, undefined, 'one', 'two');
 const join = fc
   .record({
     at: fc.nat(1),
     form: fc.constantFrom<'member' | 'loop' | 'worker'>('member', 'member', 'loop', 'worker'),
-    topics: subscriptions,
-    assignor: assignors,
-    instanceId: instances,
-    durability: fc.constantFrom<'durable' | 'written'>('durable', 'written', 'written'),
+    plan: plans,
   })
-  .map(({ at, form, ...plan }) =>
+  .map(({ at, form, plan }) =>
     command(
       'join',
       `${form}; ${at}; ${plan.topics}; ${plan.instanceId}; ${plan.durability}`,
@@ -178,31 +145,6 @@ const crashTwice = fc.record({ calls: fc.nat(200), death: deaths, seed: seeds })
   }),
 );
 
-/** Where a crash tells most: while a transaction is decided and carried out. */
-const crashInCommit = fc
-  .record({ at: fc.nat(2), calls: fc.nat(60), death: deaths, seed: seeds })
-  .map(({ at, calls, death, seed }) =>
-    command('crash in a commit', `${at}; ${death} after ${calls}; ${seed}`, async (world) => {
-      const transaction = pickOf(world.transactions.running, at);
-      if (transaction === undefined) return;
-      // Of one partition the marker alone decides.
-      for (const topic of world.topics.all) {
-        for (const key of ['k1', 'k2', 'k3']) transaction.send(topic, key);
-      }
-      transaction.return();
-      world.life.endAfter(calls, death, seed);
-      await world.steps(Number.POSITIVE_INFINITY);
-    }),
-  );
-const createAgain = which.map((at) =>
-  command('delete and create topic', `${at}`, async (world) => {
-    const topic = pickOf(world.topics.all, at);
-    if (topic === undefined) return;
-    world.topics.delete(topic);
-    world.topics.create(topic.name, 2);
-  }),
-);
-
 const many = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
 
 export const modelCommands = fc.commands(
@@ -245,8 +187,12 @@ export const modelCommands = fc.commands(
     ...many(2, remove),
     ...many(2, crash),
     crashTwice,
-    ...many(2, crashInCommit),
+    ...many(3, crashInCommit),
+    crashBehindSync,
+    ...many(2, crashBehindCommits),
+    ...many(2, lateWork),
     createAgain,
+    ...many(2, createAgainUnderCommits),
   ],
   { maxCommands: COMMANDS_MAX, size: 'max' },
 );

@@ -123,6 +123,15 @@ export class Life {
     };
   }
 
+  /** Lets it die so many calls behind the next sync of a log whose folder begins with `name`. */
+  endBehindSync(name: string, calls: number, death: Death, seed: number): void {
+    this.disk.onCall = (_number, call, path) => {
+      if (call === 'datasync' && path.startsWith(`${BROKER}/${name}`)) {
+        this.endAfter(calls, death, seed);
+      }
+    };
+  }
+
   end(death: Death, seed: number): void {
     if (this.isOver) return;
     this.disk.onCall = undefined;

@@ -7,6 +7,7 @@
 
 import { ConsumerCore } from '../../src/broker/consumer/consumer-core.js';
 import type { FetchedBatch, PartitionLease } from '../../src/broker/consumer/consumer-lease.js';
+import type { ConsumerMember } from '../../src/broker/consumer/consumer-source.js';
 import type { GroupLedger } from './model-group.js';
 import { type PartitionLedger, rule } from './model-ledger.js';
 import { ModelLine } from './model-line.js';
@@ -208,6 +209,8 @@ export class ModelMember implements Participant {
   /** Exactly once: sends a record for each that it read, and commits, all of it or nothing. */
   async #doInTransaction(fetched: FetchedBatch): Promise<void> {
     await this.#commit();
+    // It was sought meanwhile: what is here comes again.
+    if (fetched.isOvertaken) return;
     const { topic, partition: at, nextOffset, lease } = fetched;
     const held = this.#held.get(lease);
     const member = this.#core.memberOf();
@@ -217,6 +220,7 @@ export class ModelMember implements Participant {
       return;
     }
     const { partition } = held;
+    const isStale = this.#isStale(member);
     const offsets = [...fetched.batch].map(({ offset }) => offset);
     const transaction = this.#world.transactions.begin();
     this.#transaction = transaction;
@@ -230,9 +234,19 @@ export class ModelMember implements Participant {
     this.#transaction = undefined;
     this.#world.coverage.count('members', `batches in transactions ${fate}`);
     if (fate === 'committed') {
+      const about = `a transaction with offsets of ${this.name} was committed`;
+      this.#world.check(() => rule(!isStale, `${about}, which had been put out before`));
       held.done = Math.max(held.done, nextOffset);
       held.committed = Math.max(held.committed, nextOffset);
     } else this.#again(lease);
+  }
+
+  /** Whether the group has gone on without the member: it never comes back under that name. */
+  #isStale({ memberId, generation }: ConsumerMember): boolean {
+    const { watch } = this.#world;
+    const isStale = generation !== watch.generationOf(this.group.name) || watch.isRemoved(memberId);
+    if (isStale) this.#world.coverage.count('members', 'stale transactions');
+    return isStale;
   }
 
   /** Back to what is committed: everything behind it comes again. */

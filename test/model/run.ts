@@ -15,7 +15,7 @@
 import { parseArgs } from 'node:util';
 import { Coverage } from './model-coverage.js';
 import { exploreCrashes } from './model-crashes.js';
-import { runSequence } from './model-sequence.js';
+import { runSequence, type SequenceFailure } from './model-sequence.js';
 import { plantedBugs } from './planted-bugs.js';
 import { huntPlantedBug } from './planted-hunt.js';
 
@@ -57,13 +57,22 @@ async function runAll(
   const coverage = new Coverage();
   const startedMs = performance.now();
   const seconds = (): number => Math.round((performance.now() - startedMs) / 100) / 10;
-  for (let done = 1; done <= sequences; done += 1) {
+  let done = 1;
+  const tell = (failure: SequenceFailure): void => {
+    const [violation] = failure.message.split('\n');
+    const again = `again: npm run model -- --sequences 1 --seed ${failure.seed}`;
+    if (json) console.log(JSON.stringify({ sequences: done, violation, seed: failure.seed }));
+    else console.error(`${failure.message}\n  ${again}`);
+  };
+  // What fails where nobody waits for it, such as an assertion, is a finding too.
+  process.once('uncaughtException', ({ message }) => {
+    tell({ seed: seed + done - 1, message: `the process dies: ${message}` });
+    process.exit(1);
+  });
+  for (; done <= sequences; done += 1) {
     const failure = await runSequence(seed + done - 1, coverage, whole);
     if (failure !== undefined) {
-      const [violation] = failure.message.split('\n');
-      const again = `again: npm run model -- --sequences 1 --seed ${failure.seed}`;
-      if (json) console.log(JSON.stringify({ sequences: done, violation, seed: failure.seed }));
-      else console.error(`${failure.message}\n  ${again}`);
+      tell(failure);
       return 1;
     }
     if (done % 1_000 === 0 && !json) console.log(`${done} of ${sequences}, ${seconds()} s`);

@@ -452,7 +452,7 @@ function inTurn(
   return Promise.all([kept, after]).then(([records]) => records);
 }
 
-function owned({ records, isBorrowed }: EncodedRecords): EncodedRecords {
+async function owned({ records, isBorrowed }: EncodedRecords): Promise<EncodedRecords> {
   if (!isBorrowed) return { records, isBorrowed };
   // The copies of `ownRecords` leave out where a record was asked to go.
   const copies = records.map((record) => {
@@ -462,6 +462,6 @@ function owned({ records, isBorrowed }: EncodedRecords): EncodedRecords {
   return { records: copies, isBorrowed: false };
 }
 
-function ownShare({ send, partition, records, bytes }: SendShare): SendShare {
-  return new SendShare(send, partition, ownRecords(records), bytes);
+function ownShare({ send, partition, records, bytes, limits }: SendShare): SendShare {
+  return new SendShare(send, partition, ownRecords(records), bytes, limits);
 }

@@ -10,7 +10,13 @@
 
 import { assert } from '../../base/assert.js';
 import { createError, hasCode } from '../../base/errors.js';
-import type { Acks, AppendResult, ProducerStamp, RecordInput } from '../../storage/main.js';
+import type {
+  Acks,
+  AppendLimits,
+  AppendResult,
+  ProducerStamp,
+  RecordInput,
+} from '../../storage/main.js';
 import type { HostedTopic } from '../topic/hosted-topic.js';
 import type { PartitionLog } from '../topic/partition-log.js';
 import { unknownTopic } from '../topic/topic-errors.js';
@@ -63,6 +69,8 @@ interface Flight {
   readonly bytes: number;
   readonly count: number;
   readonly producer: ProducerStamp | undefined;
+  /** What all records of it were held against; undefined when that is not the same. */
+  readonly limits: AppendLimits | undefined;
 }
 
 export class PartitionSender {
@@ -117,10 +125,10 @@ export class PartitionSender {
     const log = this.#topic.openPartition(this.#partition);
     if (log === undefined || this.#topic.isDeleted || !this.#isIdentified) return false;
     if (this.#sequence?.isSettling === true || this.#sequence?.refusal !== undefined) return false;
-    const { bytes, count, records } = share;
+    const { bytes, count, records, limits } = share;
     if (!this.#hasPlace(bytes) || !this.#around.pace.mayGo(this.#wake)) return false;
     const producer = this.#sequence?.stamp(count);
-    this.#handOver(log, { parcels: [share], content: records, bytes, count, producer });
+    this.#handOver(log, { parcels: [share], content: records, bytes, count, producer, limits });
     return true;
   }
 
@@ -244,7 +252,7 @@ export class PartitionSender {
     this.#leave(first);
     const { bytes, count } = first;
     const producer = this.#sequence?.stamp(count);
-    return { parcels: [first], content: first, bytes, count, producer };
+    return { parcels: [first], content: first, bytes, count, producer, limits: undefined };
   }
 
   #nextShares(): Flight {
@@ -266,7 +274,9 @@ export class PartitionSender {
         : shares.flatMap((share) => share.records);
     const count = records.length;
     const producer = this.#sequence?.stamp(count);
-    return { parcels: shares, content: records, bytes, count, producer };
+    const isSame = shares.every(({ limits }) => limits === first?.limits);
+    const limits = isSame ? first?.limits : undefined;
+    return { parcels: shares, content: records, bytes, count, producer, limits };
   }
 
   #handOver(log: PartitionLog, flight: Flight): void {
@@ -287,9 +297,12 @@ export class PartitionSender {
     );
   }
 
-  #append(log: PartitionLog, { content, producer }: Flight): Promise<AppendResult> {
+  #append(log: PartitionLog, { content, bytes, producer, limits }: Flight): Promise<AppendResult> {
     const { acks } = this.#around;
-    if (!(content instanceof SendDraft)) return log.append(content, { acks, producer });
+    if (!(content instanceof SendDraft)) {
+      const checked = limits === undefined ? undefined : { limits, bytes };
+      return log.append(content, { acks, producer, checked });
+    }
     const { compression } = this.#topic.definition.config;
     return log.appendBatch(content.finish(producer, compression), { acks });
   }

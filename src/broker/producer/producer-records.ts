@@ -44,7 +44,7 @@ export function encodeRecords<Value>(
   records: readonly TopicRecord<Value>[],
   codec: Codec<unknown, Value>,
 ): EncodedRecords | Promise<EncodedRecords> {
-  if (isBytesCodec(codec) && areEncoded(records)) return { records, isBorrowed: true };
+  if (areBytes(records, codec)) return { records, isBorrowed: true };
   const encoded: (EncodedRecord | Promise<EncodedRecord>)[] = [];
   let isPromised = false;
   for (const record of records) {
@@ -64,33 +64,34 @@ export function encodeOne<Value>(
   record: TopicRecord<Value>,
   codec: Codec<unknown, Value>,
 ): EncodedRecord | Promise<EncodedRecord> {
-  if (isBytesCodec(codec) && isEncoded(record)) return record;
+  if (codec === bytes && isEncoded(record)) return record;
   return encodeRecord(record, codec);
 }
 
-/** The same records in memory of their own. */
+/** The same records in memory of their own. Throws RECORD_INVALID for what is none. */
 export function ownRecords(records: readonly EncodedRecord[]): readonly RecordInput[] {
-  return records.map((record) => ({
-    key: ownBytes(record.key),
-    value: ownBytes(record.value),
-    headers: ownHeaders(record.headers),
-    timestamp: record.timestamp,
-  }));
+  return records.map((record) => {
+    if (!isEncoded(record)) throw notARecord();
+    return {
+      key: ownBytes(record.key),
+      value: ownBytes(record.value),
+      headers: ownHeaders(record.headers),
+      timestamp: record.timestamp,
+    };
+  });
 }
 
-function isBytesCodec(codec: Codec<unknown, never>): boolean {
-  return codec === bytes;
+/** None is looked at: what is no record is found when it is checked, or copied. */
+function areBytes(
+  records: readonly TopicRecord<unknown>[],
+  codec: Codec<unknown, never>,
+): records is readonly EncodedRecord[] {
+  return codec === bytes && records.length > 0;
 }
 
 /** What is not bytes is found when the record is checked. */
-function areEncoded(records: readonly TopicRecord<unknown>[]): records is readonly EncodedRecord[] {
-  for (const record of records) isEncoded(record);
-  return true;
-}
-
 function isEncoded(record: TopicRecord<unknown>): record is EncodedRecord {
-  if (typeof record === 'object' && record !== null) return true;
-  throw notARecord();
+  return typeof record === 'object' && record !== null;
 }
 
 function notARecord(): Error {
@@ -159,7 +160,7 @@ export function dealOut(
       bytes += size;
       continue;
     }
-    const dealt = new Dealt(send, bytesMax);
+    const dealt = new Dealt(send, bytesMax, limits);
     dealt.begin(first, encoded.slice(0, index), bytes);
     dealt.add(partition, record, size);
     for (let next = index + 1; next < length; next += 1) {
@@ -169,7 +170,7 @@ export function dealOut(
     }
     return dealt.end();
   }
-  return [new SendShare(send, first, encoded, bytes)];
+  return [new SendShare(send, first, encoded, bytes, limits)];
 }
 
 function recordAt(encoded: readonly EncodedRecord[], index: number): EncodedRecord {
@@ -188,14 +189,16 @@ interface OpenShare {
 class Dealt {
   readonly #send: OpenSend;
   readonly #bytesMax: number;
+  readonly #limits: AppendLimits;
   readonly #shares: SendShare[] = [];
   readonly #open = new Map<number, OpenShare>();
   /** The open share of the record before. */
   #last: OpenShare | undefined;
 
-  constructor(send: OpenSend, bytesMax: number) {
+  constructor(send: OpenSend, bytesMax: number, limits: AppendLimits) {
     this.#send = send;
     this.#bytesMax = bytesMax;
+    this.#limits = limits;
   }
 
   begin(partition: number, records: EncodedRecord[], bytes: number): void {
@@ -228,6 +231,6 @@ class Dealt {
   }
 
   #close({ partition, records, bytes }: OpenShare): void {
-    this.#shares.push(new SendShare(this.#send, partition, records, bytes));
+    this.#shares.push(new SendShare(this.#send, partition, records, bytes, this.#limits));
   }
 }

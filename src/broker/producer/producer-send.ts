@@ -6,7 +6,7 @@
  * be stored all the same.
  */
 
-import type { RecordInput } from '../../storage/main.js';
+import type { AppendLimits, RecordInput } from '../../storage/main.js';
 
 /** Where records of one send are: offsets that follow on each other in one partition. */
 export interface SentRange {
@@ -126,12 +126,22 @@ export class SendShare implements Parcel {
   readonly partition: number;
   readonly records: readonly RecordInput[];
   readonly bytes: number;
+  /** What the records were held against. */
+  readonly limits: AppendLimits;
 
-  constructor(send: OpenSend, partition: number, records: readonly RecordInput[], bytes: number) {
+  /** `bytes` bounds the size of the records, which were checked, each by itself. */
+  constructor(
+    send: OpenSend,
+    partition: number,
+    records: readonly RecordInput[],
+    bytes: number,
+    limits: AppendLimits,
+  ) {
     this.send = send;
     this.partition = partition;
     this.records = records;
     this.bytes = bytes;
+    this.limits = limits;
   }
 
   get count(): number {
