@@ -8,6 +8,7 @@ import { run as runCompression } from './compression.js';
 import type { FuzzCoverage, FuzzOptions } from './event.js';
 import { run as runHolderProtocol } from './holder-protocol.js';
 import { runOffsetIndex, runTimeIndex } from './index-decoders.js';
+import { run as runKafkaFrames } from './kafka-frames.js';
 import { run as runLogFolder } from './log-folder.js';
 import { run as runLogModel } from './log-model.js';
 import { run as runReadyBatch } from './ready-batch.js';
@@ -74,6 +75,13 @@ export const targets: readonly FuzzTarget[] = [
     events: 20_000,
     smokeEvents: 2000,
     run: runHolderProtocol,
+  },
+  {
+    name: 'kafka-frames',
+    about: "a request of Kafka's protocol with changes in it, or frames in pieces",
+    events: 20_000,
+    smokeEvents: 1500,
+    run: runKafkaFrames,
   },
   {
     name: 'log-folder',

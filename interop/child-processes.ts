@@ -26,6 +26,8 @@ export interface ChildExit {
 export interface RunningChild {
   /** Undefined when the program could not be started. */
   readonly pid: number | undefined;
+  /** What it has printed so far is there. */
+  readonly stdoutFile: string;
   readonly exit: Promise<ChildExit>;
 }
 
@@ -70,7 +72,7 @@ export class ChildProcesses {
       child.once('error', () => finish('not-found', null));
       child.once('exit', (code) => finish(isLate ? 'timed-out' : 'exited', code));
     });
-    return { pid: child.pid, exit };
+    return { pid: child.pid, stdoutFile, exit };
   }
 
   async run(

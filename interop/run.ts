@@ -21,6 +21,7 @@ import { checkKafkaReadsCompacted } from './kafka-reads-compacted.js';
 import { checkKafkaReadsMillrace } from './kafka-reads-millrace.js';
 import { checkKafkaReadsProducers } from './kafka-reads-producers.js';
 import { checkKafkaServesMillrace } from './kafka-serves-millrace.js';
+import { checkKafkaTalksToMillrace } from './kafka-talks-to-millrace.js';
 import { KafkaTools, type Scale } from './kafka-tools.js';
 import { checkMillraceReadsKafka } from './millrace-reads-kafka.js';
 import { checkCanaries } from './tool-canaries.js';
@@ -104,6 +105,7 @@ async function run(): Promise<number> {
   await checkKafkaServesMillrace(checks, children, toolchain, tools, compacted, served);
   await checkKafkaReadsProducers(checks, tools, subfolder('producers'));
   await checkKafkaParsesMessages(checks, tools, scale);
+  await checkKafkaTalksToMillrace(checks, children, toolchain, join(folder, 'clients'));
   const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
   console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
   return checks.failedCount === 0 ? 0 : 1;

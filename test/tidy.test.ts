@@ -41,13 +41,11 @@ const entryPoints = [FACE, 'src/storage/main.ts', 'src/cli/millrace.ts'];
 
 /**
  * Files that `src` itself does not need: the writer and the cleaner of the simulated disk; or not
- * yet: exchanges, which queues are to be reached through; and Kafka's messages, which a server will
- * speak.
+ * yet: exchanges, which queues are to be reached through; and Kafka's messages of share groups.
  */
 const awaitingImporter = [
   'src/broker/share/share-delivery.ts',
   'src/broker/exchange/exchange-registry.ts',
-  'src/server/kafka/apis.ts',
   'src/storage/cleaner-inline.ts',
   'src/storage/inline-writer.ts',
 ];

@@ -58,6 +58,7 @@ export const errorTable = {
   COORDINATOR_FENCED: { retryable: false, summary: 'a newer coordinator has ended a transaction' },
   PRODUCERS_FULL: { retryable: true, summary: 'too many producers have open transactions' },
   FRAME_INVALID: { retryable: false, summary: 'the frame is not one of the protocol' },
+  ADDRESS_IN_USE: { retryable: true, summary: 'another program listens on this address' },
   NOT_A_BROKER: { retryable: false, summary: 'the directory is not a broker' },
   BROKER_CLOSED: { retryable: false, summary: 'the broker is closed' },
   INVALID_TOPIC_NAME: { retryable: false, summary: 'the name cannot be that of a topic' },

@@ -17,6 +17,7 @@ import { createError, hasCode } from '../base/errors.js';
 import { resolveOptions } from '../base/options.js';
 import { type BrokerRequest, type HolderValue, LogsFolder } from '../storage/main.js';
 import { BrokerConsumers } from './broker-consumers.js';
+import type { BrokerEngine } from './broker-engine.js';
 import { type BrokerEnvironment, systemBrokerEnvironment } from './broker-environment.js';
 import { BrokerGroups } from './broker-groups.js';
 import { type BrokerOptions, brokerOptionTable } from './broker-options.js';
@@ -73,6 +74,7 @@ export interface TypedConsumerOptions<Output> extends TopicsConsumerOptions {
 type BytesTopic = Topic<Buffer, Uint8Array | string>;
 
 interface BrokerParts {
+  readonly id: string;
   readonly folder: LogsFolder;
   readonly topics: TopicRegistry;
   readonly environment: BrokerEnvironment;
@@ -134,6 +136,7 @@ export class Broker {
     try {
       await checkFolder(folder, create);
       const definitions = await states.open(DEFINITIONS);
+      const id = await states.idOf(DEFINITIONS);
       const registry = await TopicRegistry.load(folder, definitions, environment);
       topics = registry;
       const ids = new ProducerIds(() => states.open(PRODUCERS));
@@ -155,6 +158,7 @@ export class Broker {
       );
       const consumers = new BrokerConsumers(environment.clock, registry, groups);
       return new Broker({
+        id,
         folder,
         topics: registry,
         environment,
@@ -304,6 +308,13 @@ export class Broker {
   async transaction<T>(work: TransactionWork<T>, options?: TransactionOptions): Promise<T> {
     this.#topics();
     return await this.#parts.transactions.run(work, options);
+  }
+
+  /** @internal What servers of wire protocols are made over. */
+  get engine(): BrokerEngine {
+    const topics = this.#topics();
+    const { id, environment, groups, ids, transactions } = this.#parts;
+    return { id, clock: environment.clock, topics, groups, ids, transactions };
   }
 
   /** @internal What sends and commits in one step. */

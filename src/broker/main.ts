@@ -8,6 +8,7 @@ export {
   type TypedConsumerOptions,
   type TypedTopicOptions,
 } from './broker.js';
+export type { BrokerEngine } from './broker-engine.js';
 export type { BrokerEnvironment } from './broker-environment.js';
 export type { BrokerOptions } from './broker-options.js';
 export type {
@@ -62,6 +63,7 @@ export type {
   TopicSummary,
 } from './topic/topic-description.js';
 export {
+  isAlterable,
   type TopicConfig,
   type TopicOptions,
   topicOptionsOf,

@@ -30,6 +30,7 @@ import { produceCommand } from './produce-command.js';
 import { readCommand } from './read-command.js';
 import { repairCommand } from './repair-command.js';
 import { makeRetainCommand } from './retain-command.js';
+import { serveCommand } from './serve-command.js';
 import { makeStatsCommand } from './stats-command.js';
 import { StopSignals } from './stop-signals.js';
 import { topicCommand } from './topic-command.js';
@@ -53,6 +54,7 @@ const commands: readonly Command[] = [
   produceCommand,
   consumeCommand,
   groupCommand,
+  serveCommand,
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -109,6 +109,16 @@ export class Batch implements Iterable<LogRecord> {
     }
   }
 
+  /**
+   * The bytes of the whole batch, header included, as they are on disk: a view that stays valid.
+   * Throws BATCH_ENDED.
+   */
+  raw(): Uint8Array {
+    if (this.#memory.ended) throw batchEnded(this.#memory);
+    this.#memory.escaped = true;
+    return this.#memory.bytes.subarray(this.#position, this.#position + this.bytes);
+  }
+
   /** @internal The batch outlives the read: its memory is not written again before `release`. */
   hold(): void {
     this.#isHeld = true;

@@ -39,6 +39,7 @@ import { findStart } from './read-start.js';
 import type { RecordInput } from './record.js';
 import { knownBytes } from './segment-facts.js';
 import { sideFiles } from './segment-files.js';
+import type { AbortedRange } from './transactions.js';
 import type { WriterStep } from './writer.js';
 
 export class Log {
@@ -312,6 +313,22 @@ export class Log {
     };
     if (this.#closing !== undefined) throw createError('LOG_CLOSED', { path: this.directory });
     return new LogReader(this.#source, { ...checked, from: start });
+  }
+
+  /**
+   * Resolves when the log ends beyond `offset` for readers, when it closes, and when the signal
+   * aborts. Whoever waits for the durable end counts as a waiter of the next commit.
+   */
+  waitBeyond(
+    offset: number,
+    { durability = 'durable', signal }: Pick<ReadOptions, 'durability' | 'signal'> = {},
+  ): Promise<void> {
+    return this.#source.waitBeyond(offset, durability, signal);
+  }
+
+  /** Transactions that were aborted and have records in [from, to), in the order of their ends. */
+  abortedIn(from: number, to: number): readonly AbortedRange[] {
+    return this.#source.core.producers.transactions.aborted.within(from, to);
   }
 
   /**

@@ -47,6 +47,7 @@ export type { RecordHeader, RecordHeaderInput, RecordInput } from './record.js';
 export { decodeHeaders, LogRecord, type RecordPlace, viewOf } from './record-view.js';
 export { type RepairOptions, type RepairReport, refusedRepair, repairLog } from './repair.js';
 export type { RepairLoss } from './repair-plan.js';
+export type { AbortedRange } from './transactions.js';
 export { type VerifyOptions, verifyLog } from './verify.js';
 export type { InspectionProgress } from './verify-inspection.js';
 export type { VerifyProblem, VerifyReport, VerifyWarning } from './verify-report.js';

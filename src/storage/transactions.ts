@@ -29,11 +29,14 @@ import {
 } from './batch-header.js';
 import { createBatchMemory } from './batch-memory.js';
 
-export interface AbortedTransaction {
+export interface AbortedRange {
   readonly producerId: bigint;
   readonly firstOffset: number;
   /** Offset of the control batch that ended it. */
   readonly lastOffset: number;
+}
+
+export interface AbortedTransaction extends AbortedRange {
   readonly lastStableOffset: number;
 }
 
@@ -193,6 +196,13 @@ export class AbortedTransactions {
   /** Those whose end lies in [from, to): the ones that a segment's `.txnindex` lists. */
   endingIn(from: number, to: number): readonly AbortedTransaction[] {
     return this.#all.filter(({ lastOffset }) => lastOffset >= from && lastOffset < to);
+  }
+
+  /** Those that lie in [from, to), or reach into it. */
+  within(from: number, to: number): readonly AbortedRange[] {
+    return this.#all.filter(
+      ({ firstOffset, lastOffset }) => lastOffset >= from && firstOffset < to,
+    );
   }
 
   /** Whether the batch at `start` was aborted. */

@@ -262,6 +262,47 @@ function transactionContract(check: Check): void {
     assert.deepEqual(await valuesOfPartition(log, uncommitted), ['t', 'a']);
   });
 
+  check('it tells of aborted transactions that have records in a range', async ({ log }) => {
+    await fill(log, 'a');
+    await log.append(one('t'), transactional(0));
+    await log.appendMarker({ ...marker, kind: 'abort' });
+    await log.append(one('u'), transactional(1));
+    await log.appendMarker({ ...marker, kind: 'commit' });
+    const ranges = log.abortedIn(0, 5).map(({ producerId, firstOffset, lastOffset }) => {
+      return { producerId, firstOffset, lastOffset };
+    });
+    assert.deepEqual(ranges, [{ producerId: 7n, firstOffset: 1, lastOffset: 2 }]);
+    assert.equal(log.abortedIn(2, 3).length, 1, 'its end lies there');
+    assert.equal(log.abortedIn(0, 1).length, 0);
+    assert.equal(log.abortedIn(3, 5).length, 0);
+  });
+
+  check('batches are there as they are stored, marks too', async ({ log }) => {
+    await log.append(one('t'), transactional(0));
+    await log.appendMarker({ ...marker, kind: 'commit' });
+    const raw: Uint8Array[] = [];
+    for await (const batch of log.read({ ...uncommitted, control: true })) raw.push(batch.raw());
+    const [first, second, ...others] = raw.map((bytes) => Buffer.from(bytes));
+    assert.equal(others.length, 0);
+    assert.equal(first?.readBigInt64BE(0), 0n);
+    assert.equal(second?.readBigInt64BE(0), 1n);
+    assert.equal(first?.readInt32BE(8), (first?.length ?? 0) - 12, 'the length of the batch');
+  });
+
+  check('who waits behind the end is woken when there is more', async ({ log }) => {
+    await fill(log, 'a');
+    await log.waitBeyond(0);
+    const waiting = log.waitBeyond(1);
+    await isPending(waiting);
+    await fill(log, 'b');
+    await waiting;
+    const ender = new AbortController();
+    const ended = log.waitBeyond(2, { signal: ender.signal });
+    await isPending(ended);
+    ender.abort();
+    await ended;
+  });
+
   check('who follows is told where it waits, behind what nobody sees', async ({ log }) => {
     const waits: number[] = [];
     const onWaiting = (nextOffset: number): void => void waits.push(nextOffset);

@@ -24,6 +24,7 @@ import type { ProducerDescription } from '../../src/storage/producer-states.js';
 import { checkReadOptions, type ReadOptions } from '../../src/storage/read-options.js';
 import type { ReadFrom } from '../../src/storage/read-start.js';
 import type { RecordInput } from '../../src/storage/record.js';
+import type { AbortedRange } from '../../src/storage/transactions.js';
 import { batchOf } from './batch-fixtures.js';
 
 interface Stored {
@@ -55,6 +56,7 @@ const limits = {
 export class MemoryPartitionLog implements PartitionLog {
   readonly #nowMs: () => number;
   #stored: Stored[] = [];
+  readonly #aborted: AbortedRange[] = [];
   readonly #producers = new Map<bigint, Known>();
   #waiters: (() => void)[] = [];
   #start = 0;
@@ -125,8 +127,14 @@ export class MemoryPartitionLog implements PartitionLog {
     const fields = { isTransactional: true, isControl: true, baseSequence: -1 };
     const batch = batchOf([record], { producer: { ...fields, producerId, producerEpoch } });
     const offset = this.#push(batch, producerId, 1, 'none', true);
-    for (const stored of this.#stored) {
-      if (stored.producerId !== producerId || stored.outcome !== 'open') continue;
+    const open = this.#stored.filter(
+      (stored) => stored.producerId === producerId && stored.outcome === 'open',
+    );
+    const [first] = open;
+    if (first !== undefined && kind === 'abort') {
+      this.#aborted.push({ producerId, firstOffset: first.baseOffset, lastOffset: offset });
+    }
+    for (const stored of open) {
       stored.outcome = kind === 'commit' ? 'committed' : 'aborted';
     }
     const batches = known?.epoch === producerEpoch ? known.batches : [];
@@ -180,6 +188,21 @@ export class MemoryPartitionLog implements PartitionLog {
       onWaiting?.(offset);
       await this.#change(signal);
     }
+  }
+
+  async waitBeyond(
+    offset: number,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    while (!this.#isClosed && this.#end <= offset && signal?.aborted !== true) {
+      await this.#change(signal);
+    }
+  }
+
+  abortedIn(from: number, to: number): readonly AbortedRange[] {
+    return this.#aborted.filter(
+      ({ firstOffset, lastOffset }) => lastOffset >= from && firstOffset < to,
+    );
   }
 
   async offsetOf(timestamp: number): Promise<number | undefined> {

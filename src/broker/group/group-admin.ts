@@ -15,6 +15,7 @@ import {
   type GroupDescription,
   type GroupListing,
   listGroup,
+  type MemberDescription,
 } from './group-description.js';
 import { groupError } from './group-errors.js';
 import { groupAnswers } from './group-state.js';
@@ -38,6 +39,12 @@ export interface ResetOffset extends TopicPartition {
   readonly after: number | undefined;
   /** What was asked for lies outside the log: the nearest end was taken. */
   readonly isClamped: boolean;
+}
+
+export interface RawMember
+  extends Pick<MemberDescription, 'memberId' | 'instanceId' | 'clientId' | 'clientHost'> {
+  readonly metadata: Uint8Array;
+  readonly assignment: Uint8Array;
 }
 
 export class GroupAdmin {
@@ -84,6 +91,17 @@ export class GroupAdmin {
     );
     const lag = partitions.reduce((sum, { lag: own = 0 }) => sum + own, 0);
     return { ...listing, generation, protocol, leaderId, memberList, partitions, lag };
+  }
+
+  /** What its members have said and were given, as bytes. GROUP_NOT_FOUND. */
+  rawMembers(groupId: string): readonly RawMember[] {
+    const group = this.#require(groupId);
+    return group.members.map((member) => {
+      const { memberId, instanceId, request, assignment } = member;
+      const metadata = member.metadataOf(group.protocol) ?? new Uint8Array(0);
+      const { clientId, clientHost } = request;
+      return { memberId, instanceId, clientId, clientHost, metadata, assignment };
+    });
   }
 
   /** GROUP_NOT_EMPTY; UNKNOWN_PARTITION. A group that does not exist yet is made by its offsets. */

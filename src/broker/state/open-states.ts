@@ -2,6 +2,7 @@
  * The logs of a broker's own state that are open: each is opened once, and closed with the broker.
  */
 
+import { assert } from '../../base/assert.js';
 import { createError, hasCode } from '../../base/errors.js';
 import type { Log, LogOptions, LogsFolder } from '../../storage/main.js';
 import { embedPartitionLog } from '../topic/partition-log.js';
@@ -27,6 +28,13 @@ export class OpenStates {
       opening.catch(() => this.#logs.delete(name));
     }
     return new PartitionStateLog(embedPartitionLog(await opening), name);
+  }
+
+  /** The id of a state that is open: 32 hexadecimal digits, the same as long as its folder is. */
+  async idOf(name: string): Promise<string> {
+    const log = await this.#logs.get(name);
+    assert(log !== undefined, 'the state is open');
+    return log.describe().logId;
   }
 
   async #openLog(name: string, options: LogOptions): Promise<Log> {

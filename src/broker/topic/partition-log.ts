@@ -7,6 +7,7 @@
  */
 
 import type {
+  AbortedRange,
   Acks,
   AppendOptions,
   AppendResult,
@@ -42,6 +43,13 @@ export interface PartitionLog {
   writable(): Promise<void>;
   /** Batches in order; with `follow` the loop waits for more until the log closes. */
   read(options?: ReadOptions): AsyncIterableIterator<Batch> & AsyncDisposable;
+  /**
+   * Resolves when there may be more beyond `offset` on the disk, when the log closes, and when the
+   * signal aborts.
+   */
+  waitBeyond(offset: number, options?: Pick<ReadOptions, 'signal'>): Promise<void>;
+  /** Transactions that were aborted and have records in [from, to), in the order of their ends. */
+  abortedIn(from: number, to: number): readonly AbortedRange[];
   /** The first offset at or after a time, in milliseconds since 1970; undefined when none is. */
   offsetOf(timestamp: number): Promise<number | undefined>;
   /** The writer epoch of the record at `offset`; -1 when it is not known. */
@@ -109,6 +117,14 @@ class EmbeddedPartitionLog implements PartitionLog {
 
   read(options: ReadOptions = {}): AsyncIterableIterator<Batch> & AsyncDisposable {
     return this.#log.read(options);
+  }
+
+  waitBeyond(offset: number, options: Pick<ReadOptions, 'signal'> = {}): Promise<void> {
+    return this.#log.waitBeyond(offset, options);
+  }
+
+  abortedIn(from: number, to: number): readonly AbortedRange[] {
+    return this.#log.abortedIn(from, to);
   }
 
   offsetOf(timestamp: number): Promise<number | undefined> {

@@ -78,6 +78,11 @@ const alterable: readonly string[] = [
   'deduplicationIdsMax',
 ];
 
+/** Whether `alter` takes it. */
+export function isAlterable(option: string): boolean {
+  return alterable.includes(option);
+}
+
 /** The configuration of a new topic. Throws OPTION_UNKNOWN, OPTION_INVALID. */
 export function resolveTopicOptions(given: TopicOptions, where: string): TopicConfig {
   const config = withDefaults(resolveOptions(topicOptionTable, given, where), given);

@@ -134,6 +134,20 @@ export class TopicRegistry {
     });
   }
 
+  /** What a topic has for which nothing is said. */
+  defaults(): TopicConfig {
+    return resolveTopicOptions({}, 'topic');
+  }
+
+  /** Throws what making the topic would reject with, and makes none. */
+  checkCreate(name: string, options: TopicOptions): void {
+    checkTopicName(name);
+    if (this.#topics.has(name) || this.#deleting.has(name)) throw topicExists(name);
+    const colliding = this.#names.get(collisionKey(name));
+    if (colliding !== undefined && colliding !== name) throw collidingName(name, colliding);
+    resolveTopicOptions(options, name);
+  }
+
   alter(name: string, changes: TopicOptions): Promise<void> {
     return this.#redefine(name, (config) => alterTopicOptions(config, changes, name));
   }

@@ -38,6 +38,9 @@ export interface ApiDeclaration<Request, Response> {
   readonly response: Fields<Response>;
 }
 
+export type RequestOf<Type> = Type extends Api<infer Request, infer _> ? Request : never;
+export type ResponseOf<Type> = Type extends Api<infer _, infer Response> ? Response : never;
+
 /** What is in front of a request. */
 export interface RequestHeader {
   readonly key: number;

@@ -1,0 +1,217 @@
+/**
+ * One connection of a client: frames in, answers out, both bounded.
+ *
+ *     bytes -> frames -> requests in order -> handlers -> answers in order -> bytes
+ *
+ * Nothing more is read from a client that has as much under way as it may, or that does not take
+ * its answers. A frame that is none ends the connection; one of an API or a version that is not
+ * spoken ends it too, but for ApiVersions, which tells what is.
+ */
+
+import type { Socket } from 'node:net';
+import { createError } from '../../base/errors.js';
+import { kafkaErrors } from './error-codes.js';
+import { FrameSplitter } from './frame-splitter.js';
+import type { AnswerFrame, Handler, Handlers, RequestContext } from './handler-table.js';
+import { apiVersions } from './messages/cluster.js';
+import {
+  type RequestHeader,
+  type ResponseOf,
+  readRequestStart,
+  writeResponse,
+} from './wire-api.js';
+import { WireReader } from './wire-reader.js';
+
+export interface ConnectionLimits {
+  readonly requestBytesMax: number;
+  /** Requests that are begun and not answered. */
+  readonly requestsInFlightMax: number;
+  /** Bytes of answers that the client has not taken. */
+  readonly answerBytesMax: number;
+}
+
+/** What a connection needs of its server, and tells it. */
+export interface ConnectionHome {
+  nowMs(): number;
+  /** It is ended because of what the client sent, or because a handler failed. */
+  failed(error: unknown): void;
+  ended(): void;
+  /** A request begins. */
+  begun(): void;
+  spoken(): ResponseOf<typeof apiVersions>;
+}
+
+/** A request that was begun, and its answer once it is there. */
+interface Pending {
+  readonly handler: Handler;
+  isAnswered: boolean;
+  answer: AnswerFrame;
+}
+
+export class Connection {
+  readonly #socket: Socket;
+  readonly #handlers: Handlers;
+  readonly #limits: ConnectionLimits;
+  readonly #home: ConnectionHome;
+  readonly #splitter: FrameSplitter;
+  readonly #aborter = new AbortController();
+  readonly #pending: Pending[] = [];
+  #isStepping = false;
+  #isDraining = false;
+  #isEnded = false;
+  #heardMs: number;
+
+  constructor(socket: Socket, handlers: Handlers, limits: ConnectionLimits, home: ConnectionHome) {
+    this.#socket = socket;
+    this.#handlers = handlers;
+    this.#limits = limits;
+    this.#home = home;
+    this.#splitter = new FrameSplitter(limits.requestBytesMax);
+    this.#heardMs = home.nowMs();
+    socket.setNoDelay(true);
+    socket.on('data', (piece: Buffer) => {
+      if (this.#isDraining) return;
+      this.#heardMs = home.nowMs();
+      this.#splitter.push(piece);
+      this.#step();
+    });
+    socket.on('drain', () => this.#step());
+    socket.on('error', () => this.end());
+    socket.on('close', () => this.#ended());
+  }
+
+  /** Answers that the client has not taken yet. */
+  get bufferedAnswerBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** For how long nothing has come, while nothing is under way. */
+  silentMs(nowMs: number): number {
+    return this.#pending.length > 0 ? 0 : nowMs - this.#heardMs;
+  }
+
+  /** Begins nothing more, and ends when everything that was begun is answered. */
+  drain(): void {
+    this.#isDraining = true;
+    if (this.#pending.length === 0) this.#finish();
+  }
+
+  /** Ends now: whoever works for the client is told by the signal. */
+  end(): void {
+    this.#aborter.abort();
+    this.#socket.destroy();
+  }
+
+  /** All is answered. What still comes is thrown away: unread, it might cut the answers off. */
+  #finish(): void {
+    this.#socket.resume();
+    this.#socket.end();
+  }
+
+  #step(): void {
+    if (this.#isStepping || this.#isEnded) return;
+    this.#isStepping = true;
+    try {
+      while (this.#mayBegin()) {
+        const frame = this.#splitter.next();
+        if (frame === undefined) break;
+        this.#begin(frame);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isStepping = false;
+    }
+    if (this.#isEnded || this.#isDraining) return;
+    if (this.#mayBegin()) this.#socket.resume();
+    else this.#socket.pause();
+  }
+
+  #mayBegin(): boolean {
+    if (this.#isEnded || this.#isDraining) return false;
+    if (this.#socket.writableLength > this.#limits.answerBytesMax) return false;
+    const last = this.#pending.at(-1);
+    if (last === undefined) return true;
+    // Behind another request the next one waits, but behind those that may overlap.
+    return last.handler.mayOverlap && this.#pending.length < this.#limits.requestsInFlightMax;
+  }
+
+  #begin(frame: Buffer): void {
+    const reader = new WireReader(frame);
+    const header = readRequestStart(reader);
+    const handler = this.#handlers.find(header.key);
+    const isSpoken =
+      handler !== undefined &&
+      header.version >= handler.api.versionMin &&
+      header.version <= handler.api.versionMax;
+    if (!isSpoken) {
+      this.#refuse(header);
+      return;
+    }
+    const pending: Pending = { handler, isAnswered: false, answer: undefined };
+    this.#pending.push(pending);
+    this.#home.begun();
+    const answer = handler.answer(header, reader, this.#contextOf(header));
+    if (answer instanceof Promise) {
+      answer.then(
+        (frame) => this.#answer(pending, frame),
+        (error: unknown) => this.#fail(error),
+      );
+    } else this.#answer(pending, answer);
+  }
+
+  #contextOf({ version, clientId }: RequestHeader): RequestContext {
+    const { remoteAddress = '', localAddress = '', localPort = 0 } = this.#socket;
+    return {
+      version,
+      clientId: clientId === null || clientId === '' ? undefined : clientId,
+      clientHost: remoteAddress,
+      signal: this.#aborter.signal,
+      localAddress: { host: localAddress, port: localPort },
+    };
+  }
+
+  /** A version of ApiVersions that is not spoken is answered in the oldest form. */
+  #refuse({ key, version, correlationId }: RequestHeader): void {
+    if (key !== apiVersions.key) {
+      const expected = 'an API and a version that ApiVersions told of';
+      throw createError('FRAME_INVALID', { expected, api: key, version });
+    }
+    const { UNSUPPORTED_VERSION } = kafkaErrors;
+    const spoken = { ...this.#home.spoken(), errorCode: UNSUPPORTED_VERSION };
+    this.#send(writeResponse(apiVersions, 0, correlationId, spoken));
+  }
+
+  #answer(pending: Pending, answer: AnswerFrame): void {
+    if (this.#isEnded) return;
+    pending.isAnswered = true;
+    pending.answer = answer;
+    for (;;) {
+      const [first] = this.#pending;
+      if (first?.isAnswered !== true) break;
+      this.#pending.shift();
+      if (first.answer !== undefined) this.#send(first.answer);
+    }
+    if (this.#isDraining && this.#pending.length === 0) this.#finish();
+    else this.#step();
+  }
+
+  #send(pieces: readonly Uint8Array[]): void {
+    this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    this.#socket.uncork();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isEnded) return;
+    this.#home.failed(error);
+    this.end();
+  }
+
+  #ended(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.end();
+    this.#home.ended();
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * Settings: DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. Those of topics are options;
+ * those of the server are told, and not changed here.
+ */
+
+import { createError } from '../../../base/errors.js';
+import { isAlterable, type TopicOptions } from '../../../broker/main.js';
+import type { Handlers } from '../handler-table.js';
+import type { KafkaNode } from '../kafka-node.js';
+import { NODE_ID } from '../kafka-node.js';
+import { alterConfigs, describeConfigs, incrementalAlterConfigs } from '../messages/topics.js';
+import {
+  configTypes,
+  fixedSettings,
+  shownSetting,
+  topicOptionsFrom,
+  topicSettings,
+} from '../topic-configs.js';
+import type { RequestOf, ResponseOf } from '../wire-api.js';
+import { outcomeOf } from './topic-handlers.js';
+
+type ShownConfig = ResponseOf<typeof describeConfigs>['results'][number]['configs'][number];
+type Change = RequestOf<typeof incrementalAlterConfigs>['resources'][number]['configs'][number];
+interface Resource {
+  readonly resourceType: number;
+  readonly resourceName: string;
+}
+
+const TOPIC = 2;
+const SERVER = 4;
+const OF_TOPIC = 1;
+const DEFAULT = 5;
+const STATIC = 4;
+const operations = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
+
+export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
+  handlers.add(describeConfigs, async ({ resources }) => ({
+    throttleTimeMs: 0,
+    results: await Promise.all(
+      resources.map(async ({ resourceType, resourceName, configurationKeys }) => {
+        let configs: readonly ShownConfig[] = [];
+        const outcome = await outcomeOf(async () => {
+          const all = settingsOf(node, { resourceType, resourceName });
+          configs = all.filter(({ name }) => configurationKeys?.includes(name) !== false);
+        });
+        return { ...outcome, resourceType, resourceName, configs };
+      }),
+    ),
+  }));
+  handlers.add(incrementalAlterConfigs, async ({ resources, validateOnly }) => ({
+    throttleTimeMs: 0,
+    responses: await Promise.all(
+      resources.map(async ({ resourceType, resourceName, configs }) => ({
+        ...(await outcomeOf(async () => {
+          checkTopic({ resourceType, resourceName });
+          await alter(node, resourceName, incrementedBy(node, resourceName, configs), validateOnly);
+        })),
+        resourceType,
+        resourceName,
+      })),
+    ),
+  }));
+  handlers.add(alterConfigs, async ({ resources, validateOnly }) => ({
+    throttleTimeMs: 0,
+    responses: await Promise.all(
+      resources.map(async ({ resourceType, resourceName, configs }) => ({
+        ...(await outcomeOf(async () => {
+          checkTopic({ resourceType, resourceName });
+          // What is not named goes back to what a new topic has.
+          const given = topicOptionsFrom(configs);
+          await alter(node, resourceName, { ...defaults(node), ...given }, validateOnly);
+        })),
+        resourceType,
+        resourceName,
+      })),
+    ),
+  }));
+}
+
+function settingsOf({ engine, config }: KafkaNode, resource: Resource): ShownConfig[] {
+  const { resourceType, resourceName } = resource;
+  if (resourceType === SERVER && (resourceName === '' || resourceName === `${NODE_ID}`)) {
+    return Object.entries({
+      'advertised.listeners': `PLAINTEXT://${config.host}:${config.port}`,
+      'auto.create.topics.enable': String(config.autoCreateTopics),
+      'default.replication.factor': '1',
+      'num.partitions': String(config.partitions),
+      'message.max.bytes': String(config.requestBytesMax),
+    }).map(([name, value]) => shown(name, value, 'string', STATIC, true));
+  }
+  checkTopic(resource);
+  const { config: options } = engine.topics.get(resourceName).definition;
+  const usual = engine.topics.defaults();
+  const own = Object.entries(topicSettings).map(([name, setting]) => {
+    const value = shownSetting(setting, options[setting.option]);
+    const isUsual = value === shownSetting(setting, usual[setting.option]);
+    return shown(name, value, setting.type, isUsual ? DEFAULT : OF_TOPIC, false);
+  });
+  const fixed = Object.entries(fixedSettings).map(([name, { value, type }]) =>
+    shown(name, value, type, DEFAULT, true),
+  );
+  return [...own, ...fixed].sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+function shown(
+  name: string,
+  value: string,
+  type: keyof typeof configTypes,
+  configSource: number,
+  readOnly: boolean,
+): ShownConfig {
+  return {
+    name,
+    value,
+    readOnly,
+    configSource,
+    isSensitive: false,
+    synonyms: [],
+    configType: configTypes[type],
+    documentation: null,
+  };
+}
+
+function checkTopic({ resourceType, resourceName }: Resource): void {
+  if (resourceType === TOPIC) return;
+  const facts = { option: 'resourceType', expected: 'a topic', actual: resourceType };
+  throw createError('OPTION_INVALID', { ...facts, resourceName, kafka: 'INVALID_REQUEST' });
+}
+
+async function alter(
+  { engine }: KafkaNode,
+  name: string,
+  options: TopicOptions,
+  isTrial: boolean,
+): Promise<void> {
+  if (isTrial) engine.topics.get(name);
+  else await engine.topics.alter(name, options);
+}
+
+function defaults({ engine }: KafkaNode): TopicOptions {
+  const usual = engine.topics.defaults();
+  const changeable = Object.values(topicSettings)
+    .map(({ option }) => option)
+    .filter(isAlterable);
+  return Object.fromEntries(changeable.map((option) => [option, usual[option]]));
+}
+
+/** All or nothing: what one of them asks for wrongly, none changes. */
+function incrementedBy(node: KafkaNode, topic: string, changes: readonly Change[]): TopicOptions {
+  const { config } = node.engine.topics.get(topic).definition;
+  const usual = node.engine.topics.defaults();
+  const given = changes.map(({ name, configOperation, value }) => {
+    const setting = topicSettings[name];
+    if (configOperation === operations.set || setting === undefined) return { name, value };
+    if (configOperation === operations.delete) {
+      return { name, value: shownSetting(setting, usual[setting.option]) };
+    }
+    const parts = shownSetting(setting, config[setting.option]).split(',');
+    if (setting.type !== 'list') {
+      const facts = { option: name, expected: 'a list', actual: setting.type };
+      throw createError('OPTION_INVALID', { ...facts, kafka: 'INVALID_CONFIG' });
+    }
+    const others = (value ?? '').split(',').filter((part) => part !== '');
+    const isLess = configOperation === operations.subtract;
+    const kept = parts.filter((part) => !others.includes(part));
+    return { name, value: (isLess ? kept : [...kept, ...others]).join(',') };
+  });
+  return topicOptionsFrom(given);
+}

@@ -1,0 +1,123 @@
+/**
+ * Produce: a batch is checked, and stored as it came.
+ *
+ * All partitions of a request are written side by side. The batches of a connection reach each log
+ * in the order of its requests, because nothing is awaited before a log that is open has them.
+ */
+
+import { createError } from '../../../base/errors.js';
+import type { PartitionLog } from '../../../broker/main.js';
+import type { Acks, AppendResult } from '../../../storage/main.js';
+import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
+import type { Handlers } from '../handler-table.js';
+import type { KafkaNode } from '../kafka-node.js';
+import { produce } from '../messages/data.js';
+import { partitionOf, topicOf } from '../partition-lookup.js';
+import type { RequestOf, ResponseOf } from '../wire-api.js';
+import type { RecordPieces } from '../wire-type.js';
+
+type Request = RequestOf<typeof produce>;
+type Response = ResponseOf<typeof produce>;
+type PartitionAnswer = Response['topics'][number]['partitions'][number];
+
+const ALL = -1;
+const ONE = 1;
+const NOBODY = 0;
+const BATCH_LENGTH_POSITION = 8;
+const BATCH_LENGTH_END = 12;
+
+export function addProduceHandler(handlers: Handlers, node: KafkaNode): void {
+  handlers.add(produce, (request) => answerProduce(node, request), { mayOverlap: true });
+}
+
+async function answerProduce(node: KafkaNode, request: Request): Promise<Response | undefined> {
+  const acks = acksOf(node, request.acks);
+  const topics = request.topics.map(({ name, topicId, partitions }) => ({
+    name,
+    topicId,
+    partitions: partitions.map(({ index, records }) =>
+      append(node, { name, topicId }, { index, records, acks }),
+    ),
+  }));
+  const answered = await Promise.all(
+    topics.map(async (topic) => ({ ...topic, partitions: await Promise.all(topic.partitions) })),
+  );
+  if (request.acks === NOBODY) return undefined;
+  return { topics: answered, throttleTimeMs: 0, nodeEndpoints: [] };
+}
+
+/** Undefined: the client asked for something that there is not. */
+function acksOf({ config }: KafkaNode, acks: number): Acks | undefined {
+  if (acks === ALL) return 'durable';
+  if (acks === ONE) return config.acksOne;
+  return acks === NOBODY ? 'none' : undefined;
+}
+
+interface Share {
+  readonly index: number;
+  readonly records: RecordPieces | null;
+  readonly acks: Acks | undefined;
+}
+
+function append(
+  node: KafkaNode,
+  topic: { readonly name: string; readonly topicId: string },
+  { index, records, acks }: Share,
+): Promise<PartitionAnswer> | PartitionAnswer {
+  try {
+    if (acks === undefined) return refused(index, kafkaErrors.INVALID_REQUIRED_ACKS, null);
+    const batch = oneBatch(records);
+    const log = partitionOf(topicOf(node, topic), index);
+    const appended =
+      log instanceof Promise
+        ? log.then((opened) =>
+            opened.appendBatch(batch, { acks }).then((r) => stored(index, opened, r)),
+          )
+        : log.appendBatch(batch, { acks }).then((result) => stored(index, log, result));
+    return appended.catch((error: unknown) => failed(index, error));
+  } catch (error) {
+    return failed(index, error);
+  }
+}
+
+/** Kafka's producers send one batch for each partition, and so does its protocol want it. */
+function oneBatch(records: RecordPieces | null): Uint8Array {
+  const [bytes] = records ?? [];
+  if (bytes === undefined || bytes.length < BATCH_LENGTH_END) {
+    const facts = { expected: 'a batch', actual: `${bytes?.length ?? 0} bytes` };
+    throw createError('BATCH_INVALID', { ...facts, kafka: 'CORRUPT_MESSAGE' });
+  }
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const length = BATCH_LENGTH_END + view.readInt32BE(BATCH_LENGTH_POSITION);
+  if (length < bytes.length) {
+    const facts = { expected: 'one batch', actual: `${bytes.length - length} bytes behind it` };
+    throw createError('BATCH_INVALID', { ...facts, kafka: 'INVALID_RECORD' });
+  }
+  return bytes;
+}
+
+function stored(index: number, log: PartitionLog, { baseOffset }: AppendResult): PartitionAnswer {
+  return {
+    ...refused(index, kafkaErrors.NONE, null),
+    baseOffset,
+    logStartOffset: log.startOffset,
+  };
+}
+
+function failed(index: number, error: unknown): PartitionAnswer {
+  const message = error instanceof Error ? error.message : String(error);
+  return refused(index, kafkaErrorOf(error), message);
+}
+
+function refused(index: number, errorCode: number, errorMessage: string | null): PartitionAnswer {
+  return {
+    index,
+    errorCode,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+    recordErrors: [],
+    errorMessage,
+    currentLeader: { leaderId: -1, leaderEpoch: -1 },
+  };
+}

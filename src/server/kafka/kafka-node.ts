@@ -1,0 +1,27 @@
+/**
+ * The one node of the cluster that clients see, and what its handlers share.
+ */
+
+import type { BrokerEngine } from '../../broker/main.js';
+import type { RequestContext } from './handler-table.js';
+import type { KafkaConfig } from './kafka-options.js';
+import type { LongPolls } from './long-polls.js';
+
+export const NODE_ID = 0;
+
+export interface KafkaNode {
+  readonly engine: BrokerEngine;
+  readonly config: KafkaConfig;
+  /** The same as long as the folder is. */
+  readonly clusterId: string;
+  readonly polls: LongPolls;
+}
+
+/** Where clients are told that the node is. */
+export function addressFor(
+  { config }: KafkaNode,
+  { localAddress }: RequestContext,
+): { readonly host: string; readonly port: number } {
+  const { host, port } = localAddress;
+  return { host: config.advertisedHost === '' ? host : config.advertisedHost, port };
+}
