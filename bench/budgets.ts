@@ -1,6 +1,6 @@
 /**
- * The budgets of the log, and of streams on it, as data: which number of which row must keep which
- * bound.
+ * The budgets of the log, and of streams and queues on it, as data: which number of which row must
+ * keep which bound.
  *
  * A bound is missed only when the whole interval lies on its wrong side. Rows without an entry are
  * information. Absolute rates hold for the machine that is named beside the published numbers.
@@ -54,6 +54,18 @@ export const budgets: readonly Budget[] = [
   { case: 'produce-consume', valueBytes: 100, acks: 'durable', of: 'ours', atLeast: 1_000_000 },
   { case: 'group-fanout-written', of: 'ratio', atMost: 0.01 },
   { case: 'slow-consumer', of: 'excess', atMost: 24 * 1024 * 1024 },
+  { case: 'queue-cycle-consume', callers: 256, of: 'ours', atLeast: 100_000 },
+  { case: 'queue-cycle-receive-10', callers: 256, of: 'ours', atLeast: 150_000 },
+  { case: 'queue-cycle-receive-10-list', callers: 256, of: 'ours', atLeast: 150_000 },
+  { case: 'queue-cycle-receive-1000', callers: 256, of: 'ours', atLeast: 300_000 },
+  { case: 'queue-inflight-memory', of: 'ours', atMost: 32 },
+  { case: 'queue-fifo', of: 'ratio', atLeast: 1 / 3 },
+  { case: 'queue-reach-priority-reads', of: 'ours', atMost: 2 },
+  { case: 'queue-reach-group-reads', of: 'ours', atMost: 2 },
+  { case: 'queue-reach-stuck', of: 'ratio', atMost: 0.2 },
+  { case: 'queue-delayed-memory', of: 'ours', atMost: 64 * 1024 * 1024 },
+  { case: 'queue-delayed-index', of: 'ours', atMost: 24 },
+  { case: 'queue-delayed-open', of: 'ours', atMost: 1000 },
   { case: 'exchange-route-direct', of: 'ours', atLeast: 100_000 },
   { case: 'exchange-route-topic', of: 'ours', atLeast: 100_000 },
   { case: 'exchange-route-headers', of: 'ours', atLeast: 100_000 },

@@ -16,6 +16,11 @@ import { openClean } from './open-clean.js';
 import { openCrashed } from './open-crashed.js';
 import { openSegments } from './open-segments.js';
 import { produceConsume } from './produce-consume.js';
+import { queueCycle } from './queue-cycle.js';
+import { queueDelayed } from './queue-delayed.js';
+import { queueFifo } from './queue-fifo.js';
+import { queueInflight } from './queue-inflight.js';
+import { queueReach } from './queue-reach.js';
 import { readRandom } from './read-random.js';
 import { readCursor, readRecords } from './read-sequential.js';
 import { slowConsumer } from './slow-consumer.js';
@@ -48,6 +53,11 @@ export const cases: readonly Case[] = [
   { name: 'transaction-rate', run: transactionRate },
   { name: 'slow-consumer', run: slowConsumer },
   { name: 'many-partitions', run: manyPartitions },
+  { name: 'queue-cycle', run: queueCycle },
+  { name: 'queue-inflight', run: queueInflight },
+  { name: 'queue-fifo', run: queueFifo },
+  { name: 'queue-reach', run: queueReach },
+  { name: 'queue-delayed', run: queueDelayed },
   { name: 'exchange-route', run: exchangeRoute },
 ];
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -164,3 +164,28 @@ function findRoot(folder: string): string {
     return findRoot(dirname(folder));
   }
 }
+
+test('docs: the maps of ARCHITECTURE.md name every file of share, queue and exchange', () => {
+  const text = readFileSync(join(root, 'docs/ARCHITECTURE.md'), 'utf8');
+  const named = new Set<string>();
+  for (const line of text.split('\n').filter((each) => each.startsWith('    '))) {
+    const [, first = ''] = /^ {4}([a-z0-9-]+)/.exec(line) ?? [];
+    for (const [, name = ''] of line.matchAll(/(?:^|[ ,(])([a-z0-9]+(?:-[a-z0-9]+)*)/g)) {
+      named.add(name);
+    }
+    // `-entry` behind `delayed-index` is `delayed-entry`.
+    for (const [, suffix] of line.matchAll(/, -([a-z0-9-]+)/g)) {
+      const heads = [first, ...line.matchAll(/([a-z0-9]+)-[a-z0-9-]+,/g)].map((each) =>
+        typeof each === 'string' ? each.split('-')[0] : each[1],
+      );
+      for (const head of heads) named.add(`${head}-${suffix}`);
+    }
+  }
+  const missing = ['share', 'queue', 'exchange'].flatMap((folder) =>
+    readdirSync(join(root, 'src/broker', folder))
+      .map((file) => file.replace(/\.ts$/, ''))
+      .filter((name) => !named.has(name))
+      .map((name) => `${folder}/${name}`),
+  );
+  assert.deepEqual(missing, []);
+});

@@ -85,6 +85,9 @@ export const limits = Object.freeze({
   transactionPartitionsMax: 4_096,
   transactionOffsetsMax: 1_000,
   transactionMetadataBytesMax: 256 * KIB,
+  /** Messages that it finishes, and the delivery states of partitions that have them. */
+  transactionDeliveriesMax: 4_000,
+  transactionDeliveryStatesMax: 64,
   /** Partitions in one commit. */
   commitPartitionsMax: 10_000,
   /** A deduplication id, in bytes. */
@@ -115,6 +118,24 @@ export const limits = Object.freeze({
   filterAttributesMax: 5,
   filterCombinationsMax: 150,
   filterPolicyBytesMax: 256 * KIB,
+  /** Queues of a broker, and letters of a name: more is put in front of it for internal topics. */
+  queuesMax: 10_000,
+  queueNameMax: 200,
+  /** Levels of priority of a queue. */
+  queuePrioritiesMax: 32,
+  /** Messages of one queue that consumers have at once. */
+  queueInFlightMax: 4_000_000,
+  /** Requests of one broker that wait for their replies. */
+  requestsMax: 65_536,
+  /** The name of a group of messages, in bytes. */
+  queueGroupBytesMax: 256,
+  /** Sends of one queue that wait for room in it, and what they hold, in bytes. */
+  queueWaitersMax: 65_536,
+  queueWaitingBytesMax: 64 * MIB,
+  /** Messages that one call takes or gives. */
+  queueBatchMax: 100_000,
+  /** Calls of one queue that wait for its depth or age. */
+  queueWatchersMax: 10_000,
   /** How long the second watermark slot may lag behind the first, in milliseconds. */
   watermarkLagMs: 50,
 });

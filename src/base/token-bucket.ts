@@ -34,6 +34,12 @@ export class TokenBucket {
     return Math.max(1, Math.ceil((-this.#tokens / this.#perSecond) * 1000));
   }
 
+  /** How many whole tokens are there. */
+  get count(): number {
+    this.#fill();
+    return Math.max(0, Math.floor(this.#tokens));
+  }
+
   /** How long until so many tokens are there, at most the size of the bucket, in milliseconds. */
   delayForMs(count: number): number {
     assert(count <= this.#size, 'the bucket can hold so many');

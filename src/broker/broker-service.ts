@@ -9,15 +9,22 @@ import {
   type HolderRequest,
   type HolderValue,
   isBrokerRequest,
+  isExchangeRequest,
+  isQueueRequest,
   type RecordInput,
 } from '../storage/main.js';
+import type { BrokerQueues } from './broker-queues.js';
+import { type HeldExchanges, serveExchanges } from './exchange/exchange-service.js';
 import { type HeldGroups, serveGroups } from './group/group-service.js';
 import type { SentRecords } from './producer/producer-send.js';
+import { Queue } from './queue/queue.js';
+import { type HeldQueues, serveQueues } from './queue/queue-service.js';
+import { bytes } from './topic/codec.js';
 import type { TopicDescription, TopicSummary } from './topic/topic-description.js';
 import { type TopicOptions, topicOptionsOf } from './topic/topic-options.js';
 
 /** The part of a broker that others may use. */
-export interface HeldBroker extends HeldGroups {
+export interface HeldBroker extends HeldGroups, HeldExchanges, HeldQueues {
   listTopics(): readonly TopicSummary[];
   describeTopic(name: string): Promise<TopicDescription>;
   createTopic(name: string, options: TopicOptions): Promise<unknown>;
@@ -69,6 +76,8 @@ export async function carryOut(
       return { count };
     }
     default:
+      if (isExchangeRequest(request)) return await serveExchanges(broker, request);
+      if (isQueueRequest(request)) return await serveQueues(broker, request);
       return await serveGroups(broker, request);
   }
 }
@@ -85,4 +94,19 @@ function topicsPage(
 function summaryValues(summary: TopicSummary): Readonly<Record<string, HolderValue>> {
   const { name, topicId, partitionCount, createdMs, options } = summary;
   return { name, topicId, partitionCount, createdMs, options: { ...options } };
+}
+
+/** The queues of a broker as others may use them; `open` throws when the broker is closed. */
+export function heldQueues(open: () => BrokerQueues): HeldQueues['queues'] {
+  return {
+    names: () =>
+      open()
+        .registry.list()
+        .map(({ name }) => name),
+    get: async (name) => {
+      const queues = open();
+      return new Queue(await queues.host(name), bytes, queues);
+    },
+    create: (name, options) => open().create(name, bytes, options),
+  };
 }

@@ -9,34 +9,42 @@
  *              __producers-0/       who producers are, a compacted log
  *              __transactions-0/    what was decided about transactions, a compacted log
  *              __offsets-0/         what groups have committed, a compacted log
+ *              __queues-0/          definitions of queues, a compacted log
+ *              __shares-0/          what share groups and queues have handed out and finished
+ *              __exchanges-0/       exchanges and bindings, a compacted log
  *              <topic>-<n>/         one log per partition
  */
 
 import { inspect } from 'node:util';
-import { createError, hasCode } from '../base/errors.js';
-import { resolveOptions } from '../base/options.js';
-import { type BrokerRequest, type HolderValue, LogsFolder } from '../storage/main.js';
-import { BrokerConsumers } from './broker-consumers.js';
+import { createError } from '../base/errors.js';
+import type { BrokerRequest, HolderValue } from '../storage/main.js';
+import type { BrokerConsumers } from './broker-consumers.js';
 import type { BrokerEngine } from './broker-engine.js';
 import { type BrokerEnvironment, systemBrokerEnvironment } from './broker-environment.js';
-import { BrokerGroups } from './broker-groups.js';
-import { type BrokerOptions, brokerOptionTable } from './broker-options.js';
-import { carryOut, type HeldBroker, serveBroker } from './broker-service.js';
+import { type BrokerParts, openBrokerParts } from './broker-opening.js';
+import type { BrokerOptions } from './broker-options.js';
+import { QueueFace } from './broker-queue-face.js';
+import type { BrokerQueues } from './broker-queues.js';
+import { carryOut, type HeldBroker, heldQueues, serveBroker } from './broker-service.js';
 import { workerSurroundings } from './broker-workers.js';
 import { ConsumeSessions } from './consumer/consume-sessions.js';
 import { Consumer, type ConsumerOptions } from './consumer/consumer.js';
 import type { TopicSelector } from './consumer/consumer-topics.js';
+import type { Exchange } from './exchange/exchange.js';
+import type { ExchangeKind } from './exchange/exchange-definition.js';
+import type { ExchangeDescription } from './exchange/exchange-description.js';
+import type { ExchangeOptions, TypedExchangeOptions } from './exchange/exchange-options.js';
 import { Groups } from './group/groups.js';
 import type { ProcessSurroundings } from './process/process-worker.js';
-import { Deduplications } from './producer/deduplications.js';
 import type { Deduplicator } from './producer/deduplicator.js';
 import type { DeduplicatorOptions } from './producer/deduplicator-options.js';
 import { Deduplicators } from './producer/deduplicators.js';
 import { Producer } from './producer/producer.js';
 import { ProducerCore, type ProducerOptions } from './producer/producer-core.js';
-import { ProducerIds } from './producer/producer-ids.js';
-import { OpenStates } from './state/open-states.js';
-import { bytes, type Codec } from './topic/codec.js';
+import type { RequestStats } from './queue/request-replies.js';
+import type { ShareOpenings } from './share/share-opening.js';
+import { Shares } from './share/shares.js';
+import { bytes, type Codec, checkCodec } from './topic/codec.js';
 import type { HostedTopic } from './topic/hosted-topic.js';
 import { Topic } from './topic/topic.js';
 import {
@@ -45,11 +53,10 @@ import {
   type TopicDescription,
   type TopicSummary,
 } from './topic/topic-description.js';
-import { internalFolder } from './topic/topic-name.js';
 import type { TopicOptions } from './topic/topic-options.js';
-import { TopicRegistry } from './topic/topic-registry.js';
+import type { TopicRegistry } from './topic/topic-registry.js';
 import type { TransactionWork } from './transaction/transaction.js';
-import { TransactionCoordinator } from './transaction/transaction-coordinator.js';
+import type { TransactionCoordinator } from './transaction/transaction-coordinator.js';
 import {
   checkTransactionalOptions,
   type TransactionalProducerOptions,
@@ -73,35 +80,19 @@ export interface TypedConsumerOptions<Output> extends TopicsConsumerOptions {
 
 type BytesTopic = Topic<Buffer, Uint8Array | string>;
 
-interface BrokerParts {
-  readonly id: string;
-  readonly folder: LogsFolder;
-  readonly topics: TopicRegistry;
-  readonly environment: BrokerEnvironment;
-  readonly ids: ProducerIds;
-  /** Logs of the broker's own state that are open, to be closed with it. */
-  readonly states: OpenStates;
-  readonly deduplications: Deduplications;
-  readonly groups: BrokerGroups;
-  readonly consumers: BrokerConsumers;
-  readonly transactions: TransactionCoordinator;
-}
-
-const DEFINITIONS = internalFolder('topics');
-const PRODUCERS = internalFolder('producers');
-const DEDUPLICATION = internalFolder('deduplication');
-
-export class Broker {
+export class Broker extends QueueFace {
   readonly #parts: BrokerParts;
   readonly #producers = new Set<Producer>();
   readonly #deduplicators: Deduplicators;
   readonly #groups: Groups;
+  readonly #shares: Shares;
   readonly #sessions: ConsumeSessions;
   readonly #held: HeldBroker;
   #shared: ProducerCore | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(parts: BrokerParts) {
+    super();
     this.#parts = parts;
     this.#deduplicators = new Deduplicators({
       clock: parts.environment.clock,
@@ -112,6 +103,10 @@ export class Broker {
       this.#topics();
       return parts.groups.coordinator();
     });
+    this.#shares = new Shares(() => {
+      this.#topics();
+      return parts.shares;
+    }, parts.topics);
     this.#sessions = new ConsumeSessions(parts.consumers);
     this.#held = this.#holdings();
     parts.folder.serve((request) => serveBroker(this.#held, request));
@@ -129,52 +124,7 @@ export class Broker {
     options: BrokerOptions = {},
     environment: BrokerEnvironment = systemBrokerEnvironment,
   ): Promise<Broker> {
-    const { create, ...groupOptions } = resolveOptions(brokerOptionTable, options, directory);
-    const folder = await openFolder(directory, create, environment);
-    const states = new OpenStates(folder);
-    let topics: TopicRegistry | undefined;
-    try {
-      await checkFolder(folder, create);
-      const definitions = await states.open(DEFINITIONS);
-      const id = await states.idOf(DEFINITIONS);
-      const registry = await TopicRegistry.load(folder, definitions, environment);
-      topics = registry;
-      const ids = new ProducerIds(() => states.open(PRODUCERS));
-      const deduplications = new Deduplications({
-        clock: environment.clock,
-        openState: () => states.open(DEDUPLICATION),
-        topicIds: () => new Set(registry.list().map(({ definition }) => definition.topicId)),
-      });
-      registry.watch({ deleted: () => deduplications.forgetDeleted() });
-      const names = await folder.names();
-      const groups = await BrokerGroups.open(
-        { registry, states, environment, options: groupOptions },
-        names,
-      );
-      const { directory: path } = folder;
-      const transactions = await TransactionCoordinator.open(
-        { directory: path, environment, states, topics: registry, groups, ids },
-        names,
-      );
-      const consumers = new BrokerConsumers(environment.clock, registry, groups);
-      return new Broker({
-        id,
-        folder,
-        topics: registry,
-        environment,
-        ids,
-        states,
-        deduplications,
-        groups,
-        consumers,
-        transactions,
-      });
-    } catch (error) {
-      await topics?.close().catch(() => undefined);
-      await states.close().catch(() => undefined);
-      await folder.close();
-      throw error;
-    }
+    return new Broker(await openBrokerParts(directory, options, environment));
   }
 
   get directory(): string {
@@ -225,6 +175,7 @@ export class Broker {
 
   /** Adds partitions, up to so many; keys move to other ones. Throws OPTION_INVALID. */
   async growTopic(name: string, partitions: number): Promise<void> {
+    this.queues.registry.checkNoQueue(name);
     await this.#topics().grow(name, partitions);
   }
 
@@ -233,6 +184,7 @@ export class Broker {
    * next append on. Throws OPTION_INVALID for options that a topic keeps from its creation on.
    */
   async alterTopic(name: string, changes: TopicOptions): Promise<void> {
+    this.queues.registry.checkNoQueue(name);
     await this.#topics().alter(name, changes);
   }
 
@@ -242,12 +194,18 @@ export class Broker {
    * the next open.
    */
   async deleteTopic(name: string): Promise<void> {
+    this.queues.registry.checkNoQueue(name);
     await this.#topics().delete(name);
   }
 
   /** The groups of consumers: list, describe, reset, delete. */
   get groups(): Groups {
     return this.#groups;
+  }
+
+  /** The share groups of topics and queues: list, describe, reset, delete. */
+  get shares(): Shares {
+    return this.#shares;
   }
 
   /**
@@ -263,6 +221,12 @@ export class Broker {
     return codec === undefined
       ? new Consumer(selectors, bytes, options, this.consumers)
       : new Consumer(selectors, codec, options, this.consumers);
+  }
+
+  /** @internal */
+  get queues(): BrokerQueues {
+    this.#topics();
+    return this.#parts.queues;
   }
 
   /** @internal What consumers are made over. */
@@ -324,6 +288,64 @@ export class Broker {
   }
 
   /**
+   * The exchange of this name when it is there with this kind and alternate, made now when it is
+   * not; without a kind it has to be there. The exchange `''` is always there: it routes to the
+   * queue whose name is the key. Without a codec values are bytes. Rejects with
+   * INVALID_EXCHANGE_NAME, EXCHANGE_CONFLICT, UNKNOWN_EXCHANGE, EXCHANGES_FULL, OPTION_UNKNOWN,
+   * OPTION_INVALID.
+   */
+  exchange(name: string, kind?: ExchangeKind, options?: ExchangeOptions): Promise<Exchange>;
+  exchange<Input>(
+    name: string,
+    kind: ExchangeKind | undefined,
+    options: TypedExchangeOptions<Input>,
+  ): Promise<Exchange<Input>>;
+  async exchange(
+    name: string,
+    kind?: ExchangeKind,
+    options?: Partial<TypedExchangeOptions<unknown>>,
+  ): Promise<unknown> {
+    checkCodec(options?.codec);
+    return await this.#parts.exchanges.declare(name, kind, options);
+  }
+
+  /** Makes an exchange. Rejects with EXCHANGE_EXISTS, and otherwise like `exchange`. */
+  createExchange(name: string, kind: ExchangeKind, options?: ExchangeOptions): Promise<Exchange>;
+  createExchange<Input>(
+    name: string,
+    kind: ExchangeKind,
+    options: TypedExchangeOptions<Input>,
+  ): Promise<Exchange<Input>>;
+  async createExchange(
+    name: string,
+    kind: ExchangeKind,
+    options?: Partial<TypedExchangeOptions<unknown>>,
+  ): Promise<unknown> {
+    checkCodec(options?.codec);
+    return await this.#parts.exchanges.create(name, kind, options);
+  }
+
+  /** By name, with what was published since the broker was opened. */
+  listExchanges(): readonly ExchangeDescription[] {
+    return this.#parts.exchanges.list();
+  }
+
+  /** Throws UNKNOWN_EXCHANGE. */
+  describeExchange(name: string): ExchangeDescription {
+    return this.#parts.exchanges.describe(name);
+  }
+
+  /** What became of the requests that were sent through queues since the broker was opened. */
+  requestStats(): RequestStats {
+    return this.#parts.replies.stats();
+  }
+
+  /** Deletes an exchange with its bindings, and those to it. Rejects with UNKNOWN_EXCHANGE. */
+  deleteExchange(name: string): Promise<void> {
+    return this.#parts.exchanges.delete(name);
+  }
+
+  /**
    * The table of this name, of ids that were processed: it makes a handler run once for each id.
    * Throws OPTION_UNKNOWN, OPTION_INVALID, OPTION_CONFLICT (it is in use with other ones).
    */
@@ -368,6 +390,10 @@ export class Broker {
       producer: (): ProducerCore => this.#sharedProducer(),
       consumers: (): BrokerConsumers => this.consumers,
       workers: (): ProcessSurroundings => this.#workers(),
+      shares: (): ShareOpenings => {
+        this.#topics();
+        return this.#parts.shareOpenings;
+      },
     };
     if (codec === undefined) return new Topic(hosted, bytes, home);
     return new Topic(hosted, codec, home);
@@ -399,6 +425,8 @@ export class Broker {
         return this.#sharedProducer().send({ topic, codec: bytes }, records, (sent) => sent);
       },
       groups: this.#groups,
+      exchanges: this.#parts.exchanges,
+      queues: heldQueues(() => this.queues),
       sessions: this.#sessions,
       partitionsOf: (name) => this.#topics().get(name).partitions,
     };
@@ -407,12 +435,17 @@ export class Broker {
   async #close(): Promise<void> {
     const { folder, states, topics, deduplications, groups, consumers } = this.#parts;
     try {
+      this.#parts.replies.close();
       await this.#sessions.closeAll();
+      await this.#parts.queues.close();
+      await this.#parts.shareOpenings.close();
       await consumers.close();
+      await this.#parts.exchanges.close();
       await this.#parts.transactions.close();
       const producers = [...this.#producers].map((producer) => producer.close());
       await Promise.allSettled([...producers, this.#shared?.close()]);
       await deduplications.close();
+      await this.#parts.shares.close();
       await groups.close();
       await topics.close();
     } finally {
@@ -423,33 +456,4 @@ export class Broker {
       }
     }
   }
-}
-
-async function openFolder(
-  directory: string,
-  mayCreate: boolean,
-  environment: BrokerEnvironment,
-): Promise<LogsFolder> {
-  try {
-    return await LogsFolder.open(directory, mayCreate, environment.storage);
-  } catch (error) {
-    if (!hasCode(error, 'LOG_NOT_FOUND')) throw error;
-    throw createError('NOT_A_BROKER', { path: directory, actual: 'absent' }, error);
-  }
-}
-
-/** A folder without definitions is a new broker when nothing else is in it. */
-async function checkFolder(folder: LogsFolder, mayCreate: boolean): Promise<void> {
-  const names = await folder.names();
-  if (names.includes(DEFINITIONS)) return;
-  const stranger = names.find((name) => !name.startsWith('.'));
-  if (stranger === undefined && mayCreate) return;
-  const facts = { expected: DEFINITIONS, actual: stranger ?? 'an empty folder' };
-  throw createError('NOT_A_BROKER', { path: folder.directory, ...facts });
-}
-
-function checkCodec(codec: Codec<unknown, never> | undefined): void {
-  if (codec === undefined) return;
-  if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') return;
-  throw createError('OPTION_INVALID', { option: 'codec', expected: 'encode and decode' });
 }

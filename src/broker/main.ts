@@ -11,6 +11,7 @@ export {
 export type { BrokerEngine } from './broker-engine.js';
 export type { BrokerEnvironment } from './broker-environment.js';
 export type { BrokerOptions } from './broker-options.js';
+export type { BytesQueue, TypedQueueOptions } from './broker-queue-face.js';
 export type {
   Consumer,
   ConsumerCloseOptions,
@@ -21,6 +22,26 @@ export type { BatchCommit, ConsumerBatch } from './consumer/consumer-batch.js';
 export type { InvalidRecord, InvalidValuePolicy } from './consumer/consumer-decoder.js';
 export { consumerOptionTable } from './consumer/consumer-options.js';
 export type { TopicSelector } from './consumer/consumer-topics.js';
+export type { AttributeScalar, AttributeValue } from './exchange/binding-attributes.js';
+export type { BindingTarget } from './exchange/binding-definition.js';
+export type { FilterPolicyInput } from './exchange/binding-filter.js';
+export type { HeadersMatch } from './exchange/binding-headers.js';
+export type { Exchange, PublishBatchResult } from './exchange/exchange.js';
+export type { BindTarget } from './exchange/exchange-bind.js';
+export type { ExchangeKind } from './exchange/exchange-definition.js';
+export type { BindingDescription, ExchangeDescription } from './exchange/exchange-description.js';
+export type {
+  BindOptions,
+  CallOptions,
+  ExchangeOptions,
+  MessageOptions,
+  PublishedMessage,
+  PublishHeaders,
+  PublishOptions,
+  TypedExchangeOptions,
+  UnroutablePolicy,
+} from './exchange/exchange-options.js';
+export type { PublishResult } from './exchange/exchange-publisher.js';
 export type { ResetOffset, ResetOptions } from './group/group-admin.js';
 export type { OffsetToCommit } from './group/group-commits.js';
 export type {
@@ -47,6 +68,66 @@ export type { ProducerOptions, SendOptions } from './producer/producer-core.js';
 export type { TopicRecord } from './producer/producer-records.js';
 export type { SentRange, SentRecord, SentRecords } from './producer/producer-send.js';
 export type { WritableOptions } from './producer/producer-stream.js';
+export type { Queue, QueueConsumeOptions } from './queue/queue.js';
+export type { QueueDescription, QueueSummary } from './queue/queue-description.js';
+export type { MessageOrReceipt } from './queue/queue-endings.js';
+export type { QueueHandler, QueueHandlerContext } from './queue/queue-handler.js';
+export type {
+  QueueMessage,
+  RejectOptions,
+  ReleaseOptions,
+  ReplyOptions,
+} from './queue/queue-message.js';
+export {
+  type QueueConfig,
+  type QueueOptions,
+  queueOptionsOf,
+  queueOptionTable,
+} from './queue/queue-options.js';
+export type { ReceiveOptions } from './queue/queue-receive-options.js';
+export type { QueueReceiver, QueueReceiverOptions } from './queue/queue-receiver.js';
+export type { RequestOptions } from './queue/queue-request.js';
+export type {
+  QueueMessageInput,
+  QueueMessageOptions,
+  QueueSendOptions,
+} from './queue/queue-send-options.js';
+export type { SentMessage } from './queue/queue-sent.js';
+export type { QueueRates, QueueStats } from './queue/queue-stats.js';
+export type {
+  ErrorGroupsPage,
+  PeekedMessage,
+  PeekedPage,
+  Redriven,
+  Replayed,
+} from './queue/queue-triage.js';
+export type { ErrorGroup, TriageFilter } from './queue/queue-triage-filter.js';
+export type { DeadLetterNote } from './queue/queue-triage-letter.js';
+export type {
+  PageOptions,
+  PurgeOptions,
+  RedriveOptions,
+  ReplayOptions,
+  TriageRate,
+} from './queue/queue-triage-options.js';
+export type { QueueLevel, WhenOptions } from './queue/queue-watch.js';
+export type { QueueWorker } from './queue/queue-worker.js';
+export type { QueueRateOptions, QueueWorkerOptions } from './queue/queue-worker-options.js';
+export type { QueueWorkerStats } from './queue/queue-worker-stats.js';
+export type { RequestStats } from './queue/request-replies.js';
+export type { ShareConsumer, SharedMessage } from './share/share-consumer.js';
+export {
+  type ShareOptions,
+  type ShareReceiveOptions,
+  type ShareReleaseOptions,
+  shareOptionTable,
+} from './share/share-consumer-options.js';
+export type { DeliveryCounts } from './share/share-delivery-options.js';
+export type { StateRange } from './share/share-describe.js';
+export type { ShareDescription, SharePartitionDescription } from './share/share-description.js';
+export type { ShareResetTarget } from './share/share-group-config.js';
+export type { ShareMessage, ShareRejectOptions } from './share/share-message.js';
+export type { ShareListing, ShareName, Shares } from './share/shares.js';
 export { bytes, type Codec, type ConsumerRecord } from './topic/codec.js';
 export {
   json,
@@ -69,7 +150,17 @@ export {
   topicOptionsOf,
   topicOptionTable,
 } from './topic/topic-options.js';
-export type { Transaction, TransactionWork } from './transaction/transaction.js';
+export type { Acknowledgeable, SourceDelivery } from './transaction/held-deliveries.js';
+export type {
+  Acknowledged,
+  QueueDestination,
+  QueueInput,
+  RejectableMessage,
+  SentInTransaction,
+  TopicDestination,
+  Transaction,
+  TransactionWork,
+} from './transaction/transaction.js';
 export type {
   TransactionalProducerOptions,
   TransactionOptions,

@@ -23,10 +23,12 @@ import {
 import { makeCompactCommand } from './compact-command.js';
 import { consumeCommand } from './consume-command.js';
 import { dumpCommand } from './dump-command.js';
+import { exchangeCommand } from './exchange-command.js';
 import { groupCommand } from './group-command.js';
 import type { OpenLog } from './maintained-log.js';
 import { Output, ReaderGone } from './output.js';
 import { produceCommand } from './produce-command.js';
+import { queueCommand } from './queue-command.js';
 import { readCommand } from './read-command.js';
 import { repairCommand } from './repair-command.js';
 import { makeRetainCommand } from './retain-command.js';
@@ -54,6 +56,8 @@ const commands: readonly Command[] = [
   produceCommand,
   consumeCommand,
   groupCommand,
+  queueCommand,
+  exchangeCommand,
   serveCommand,
 ];
 

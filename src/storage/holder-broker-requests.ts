@@ -2,7 +2,9 @@
  * What is asked of the holder of a broker, and how each request is read from the wire.
  */
 
+import { type ExchangeRequest, exchangeReaders } from './holder-exchange-requests.js';
 import { countOf, fieldOf, isCount } from './holder-fields.js';
+import { type QueueRequest, queueReaders } from './holder-queue-requests.js';
 import {
   FieldError,
   type HolderOptions,
@@ -19,7 +21,10 @@ import {
 import type { RecordInput } from './record.js';
 
 /** What is asked of a broker. */
-export type BrokerRequest =
+export type BrokerRequest = TopicRequest | QueueRequest | ExchangeRequest;
+
+/** About topics, groups, and consuming. */
+type TopicRequest =
   /** One page: topics whose names come after this one. */
   | { readonly kind: 'listTopics'; readonly after: string }
   | { readonly kind: 'describeTopic'; readonly topic: string }
@@ -76,6 +81,8 @@ export type RequestedStart = 'earliest' | 'latest' | number | { readonly timesta
 export const brokerReaders: {
   readonly [K in BrokerRequest['kind']]: (map: object) => BrokerRequest;
 } = {
+  ...queueReaders,
+  ...exchangeReaders,
   listTopics: (map) => ({ kind: 'listTopics', after: readText(map, 'after') }),
   describeTopic: (map) => ({ kind: 'describeTopic', topic: readText(map, 'topic') }),
   createTopic: (map) => ({
@@ -166,4 +173,12 @@ function readPartitionOffset(wire: unknown): readonly [string, number, number] {
     throw new FieldError('offsets');
   }
   return [topic, partition, offset];
+}
+
+export function isQueueRequest(request: BrokerRequest): request is QueueRequest {
+  return Object.hasOwn(queueReaders, request.kind);
+}
+
+export function isExchangeRequest(request: BrokerRequest): request is ExchangeRequest {
+  return Object.hasOwn(exchangeReaders, request.kind);
 }

@@ -193,7 +193,7 @@ function unpack(body: Uint8Array): object | string {
 }
 
 function wireOf(request: HolderRequest): object {
-  if (request.kind !== 'append' && request.kind !== 'send') return request;
+  if (!('records' in request)) return request;
   const records = request.records.map(({ key, value, timestamp, headers = [] }) => [
     key,
     value,

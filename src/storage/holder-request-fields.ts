@@ -42,14 +42,14 @@ export function readOffset(map: object, name: string): number {
   return offset;
 }
 
-export function readOptions(map: object): Record<string, HolderOptionValue> {
-  const field = fieldOf(map, 'options');
-  if (!isMap(field)) throw new FieldError('options');
-  const entries = Object.entries(field).map(([name, value]: [string, unknown]) => {
-    if (typeof value === 'string' || typeof value === 'boolean') return entry(name, value);
-    if (typeof value === 'number' && Number.isFinite(value)) return entry(name, value);
-    if (isTextList(value)) return entry(name, value);
-    throw new FieldError('options');
+export function readOptions(map: object, name = 'options'): Record<string, HolderOptionValue> {
+  const field = fieldOf(map, name);
+  if (!isMap(field)) throw new FieldError(name);
+  const entries = Object.entries(field).map(([option, value]: [string, unknown]) => {
+    if (typeof value === 'string' || typeof value === 'boolean') return entry(option, value);
+    if (typeof value === 'number' && Number.isFinite(value)) return entry(option, value);
+    if (isTextList(value)) return entry(option, value);
+    throw new FieldError(name);
   });
   return Object.fromEntries(entries);
 }

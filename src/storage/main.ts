@@ -19,14 +19,22 @@ export type { PassReport } from './cleaning-loop.js';
 export type { CodecName } from './compression.js';
 export { type DumpOptions, dumpFile, dumpLog } from './dump.js';
 export { type DumpLine, dumpText } from './dump-line.js';
-export type { BrokerRequest, RequestedPlace, RequestedStart } from './holder-broker-requests.js';
+export {
+  type BrokerRequest,
+  isExchangeRequest,
+  isQueueRequest,
+  type RequestedPlace,
+  type RequestedStart,
+} from './holder-broker-requests.js';
 export { connectHolder, type HolderClient } from './holder-client.js';
+export type { ExchangeRequest } from './holder-exchange-requests.js';
 export {
   type HolderReply,
   type HolderRequest,
   type HolderValue,
   isBrokerRequest,
 } from './holder-protocol.js';
+export type { QueueRequest } from './holder-queue-requests.js';
 export type { HolderOptions } from './holder-request-fields.js';
 export type { HeldMaintenance } from './holder-service.js';
 export { requestStats } from './holder-stats.js';

@@ -26,6 +26,15 @@ export interface RecordPlace {
   readonly headersStart: number;
 }
 
+/** Where a record lies in the value of another one. */
+export interface InnerPlace {
+  readonly offset: number;
+  readonly start: number;
+  /** -1: it has no key. */
+  readonly keyBytes: number;
+  readonly hasValue: boolean;
+}
+
 export class LogRecord {
   readonly offset: number;
   /** Milliseconds since 1970; -1 when the producer gave none. */
@@ -107,6 +116,27 @@ export class LogRecord {
       keyEnd: this.#keyEnd,
       valueStart: this.#valueStart,
       valueEnd: this.#valueEnd,
+      headerCount: this.#headerCount,
+      headersStart: this.#headersStart,
+    });
+  }
+
+  /**
+   * The record that lies in the value of this one, with these headers: first `start` bytes of
+   * something else, then its key, then its value, each as far as it has one.
+   */
+  inner(place: InnerPlace): LogRecord {
+    const { offset, start, keyBytes, hasValue } = place;
+    const keyStart = this.#valueStart + start;
+    const valueStart = keyStart + Math.max(keyBytes, 0);
+    return new LogRecord({
+      bytes: this.#bytes,
+      offset,
+      timestamp: this.timestamp,
+      keyStart,
+      keyEnd: keyBytes < 0 ? -1 : valueStart,
+      valueStart,
+      valueEnd: hasValue ? this.#valueEnd : -1,
       headerCount: this.#headerCount,
       headersStart: this.#headersStart,
     });

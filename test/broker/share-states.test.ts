@@ -58,11 +58,13 @@ test('share states: no move leads where Kafka has none', () => {
 });
 
 test('share states: only what is leased ends by its consumer, only what is held by commit', () => {
-  const byConsumer: PhaseEvent[] = ['acknowledge', 'reject', 'release', 'extend', 'withdraw'];
+  const byConsumer: PhaseEvent[] = ['acknowledge', 'reject', 'release', 'extend', 'take'];
   for (const phase of phases) {
     for (const event of byConsumer) {
       assert.equal(phaseMoves[phase][event] !== undefined, phase === 'leased');
     }
+    const mayBeUnseen = phase === 'leased' || phase === 'moving';
+    assert.equal(phaseMoves[phase].withdraw !== undefined, mayBeUnseen);
     assert.equal(phaseMoves[phase]['commit-acknowledge'] !== undefined, phase === 'frozen');
     assert.equal(phaseMoves[phase].expire !== undefined, phase === 'leased');
     assert.equal(phaseMoves[phase].drop, 'Archived');

@@ -45,6 +45,24 @@ const decision: Decision = {
       ],
     },
   ],
+  deliveries: [],
+};
+
+const withDeliveries: Decision = {
+  ...decision,
+  deliveries: [
+    {
+      group: 'jobs/ä',
+      topicId: TOPIC,
+      partition: 3,
+      generation: 1_700_000_000_000,
+      acknowledged: [
+        { first: 5, end: 7 },
+        { first: 9, end: 10 },
+      ],
+      archived: [{ first: 2, end: 3 }],
+    },
+  ],
 };
 
 test('decision: what is written is read again', () => {
@@ -54,10 +72,21 @@ test('decision: what is written is read again', () => {
   assert.deepEqual(readDecision(doneEntry(17)), { producerId: 17, decision: undefined });
 });
 
+test('decision: deliveries are told by the second form, others stay in the first', () => {
+  assert.equal(decisionEntry(decision).value?.[0], 1);
+  const entry = decisionEntry(withDeliveries);
+  assert.equal(entry.value?.[0], 2);
+  assert.deepEqual(readDecision(entry), { producerId: 17, decision: withDeliveries });
+  const unpacked = unpack(pack(entry.value));
+  assert.ok(Array.isArray(unpacked));
+  const read = readDecision({ key: entry.key, value: unpacked });
+  assert.deepEqual(read.decision, withDeliveries);
+});
+
 test('decision: another version, and what is damaged, are told apart', () => {
   const { key, value } = decisionEntry(decision);
   const parts = value ?? [];
-  const newer = { key, value: [2, ...parts.slice(1)] };
+  const newer = { key, value: [3, ...parts.slice(1)] };
   assert.throws(() => readDecision(newer), { code: 'FORMAT_UNSUPPORTED' });
   const damaged: readonly [string, StateValue | null][] = [
     ['decision/x', parts],
@@ -73,6 +102,13 @@ test('decision: another version, and what is damaged, are told apart', () => {
     [key, [1, 3, [], [['g', [[TOPIC, 'in', 0, 1, -2, '', 0]]]]]],
     [key, [1, 3, [], [['g', 'x']]]],
     [key, [1, 3, [], [[7, []]]]],
+    [key, [2, 3, [], []]],
+    [key, [2, 3, [], [], [[7, TOPIC, 0, 0, [], []]]]],
+    [key, [2, 3, [], [], [['g', 'short', 0, 0, [], []]]]],
+    [key, [2, 3, [], [], [['g', TOPIC, -1, 0, [], []]]]],
+    [key, [2, 3, [], [], [['g', TOPIC, 0, 'x', [], []]]]],
+    [key, [2, 3, [], [], [['g', TOPIC, 0, 0, [1], []]]]],
+    [key, [2, 3, [], [], [['g', TOPIC, 0, 0, [], [1, 0]]]]],
   ];
   for (const [badKey, bad] of damaged) {
     assert.throws(() => readDecision({ key: badKey, value: bad }), { code: 'LOG_CORRUPT' });
@@ -91,7 +127,7 @@ test('decision: any list is read or refused, and nothing else', () => {
   })).part;
   fc.assert(
     fc.property(fc.array(part, { maxLength: 5 }), (list) => {
-      const value = unpack(pack([1, ...list]));
+      const value = unpack(pack([1 + (list.length % 2), ...list]));
       if (!Array.isArray(value)) return;
       try {
         readDecision({ key: 'decision/1', value });
@@ -130,6 +166,17 @@ test('decision: the largest transaction fits in one record', () => {
           },
         },
       ],
+    })),
+    deliveries: Array.from({ length: limits.transactionDeliveryStatesMax }, (_, index) => ({
+      group: String(index).padStart(limits.groupNameBytesMax, 'g'),
+      topicId: TOPIC,
+      partition: limits.topicPartitionsMax,
+      generation: Number.MAX_SAFE_INTEGER,
+      acknowledged: Array.from(
+        { length: limits.transactionDeliveriesMax / limits.transactionDeliveryStatesMax },
+        (_, run) => ({ first: 2 ** 45 * (run + 1), end: 2 ** 45 * (run + 1) + 1 }),
+      ),
+      archived: [],
     })),
   };
   const bytes = pack(decisionEntry(largest).value);

@@ -69,6 +69,8 @@ test('transaction recovery: a decision is redone where something of it is missin
       const isDue = isThere && isMissing;
       const partition = redoOf({ isThere, isMissing, kind: 'partition' });
       const offset = redoOf({ isThere, isMissing, kind: 'offset' });
+      const deliveries = redoOf({ isThere, isMissing, kind: 'deliveries' });
+      assert.equal(deliveries, isDue ? 'store' : 'nothing');
       assert.equal(partition, isDue ? 'marker' : 'nothing');
       assert.equal(offset, isDue ? 'store' : 'nothing');
     }

@@ -52,6 +52,14 @@ const transactional = (baseSequence: number) => stamp(baseSequence, 0, true);
 const one = (value: string) => [{ value }];
 
 function appendContract(check: Check): void {
+  check('bytes: of what is stored', async ({ log }) => {
+    const first = await log.append([{ value: 'v'.repeat(1_000) }]);
+    assert.equal(first.baseOffset, 0);
+    const before = await log.bytes();
+    assert.ok(before > 1_000 && before < 1_200, `${before} bytes`);
+    await log.append([{ value: 'v'.repeat(1_000) }]);
+    assert.equal(await log.bytes(), 2 * before);
+  });
   check('offsets rise by one, and records come back as they were', async ({ log }) => {
     const records = [
       { key: 'k', value: 'v', headers: [{ key: 'h', value: 'w' }], timestamp: 5 },

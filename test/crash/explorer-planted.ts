@@ -1,21 +1,12 @@
 /**
- * Hunts planted bugs: copies the compiled product and its crash tests, changes the copy, and lets
- * the explorer and the fault sweep loose on it in a process of its own.
+ * Hunts planted bugs: lets the explorer and the fault sweep loose on a copy of the product that has
+ * one, in a process of its own.
  */
 
 import { spawnSync } from 'node:child_process';
-import {
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { inPlantedCopy } from '../support/planted-copy.js';
 import type { PlantedBug } from './planted-bugs.js';
 
 export interface Hunt {
@@ -28,20 +19,11 @@ export interface Hunt {
 }
 
 const HUNT_MS_MAX = 120_000;
-const buildFolder = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
+/** Throws when the plant does not fit the build. */
 export function huntPlantedBug(bug: PlantedBug, seed: number): Hunt {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-plant-'));
   const startedMs = performance.now();
-  try {
-    copyBuild(folder);
-    for (const { file, find, replace } of bug.changes) {
-      const path = join(folder, 'src', 'storage', `${file}.js`);
-      const parts = readFileSync(path, 'utf8').split(find);
-      if (parts.length !== 2)
-        throw new Error(`${bug.name}: ${file} has it ${parts.length - 1} times`);
-      writeFileSync(path, parts.join(replace));
-    }
+  return inPlantedCopy(bug, ['test/crash'], (folder) => {
     const child = spawnSync(
       process.execPath,
       ['--input-type=module', '--eval', script(folder, bug)],
@@ -60,19 +42,7 @@ export function huntPlantedBug(bug: PlantedBug, seed: number): Hunt {
     }
     const error = /^\w*(?:Violation|Error).*$/m.exec(child.stderr)?.[0] ?? 'the process died';
     return { bug: bug.name, caughtBy: 'the process', finding: error, seconds };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-function copyBuild(folder: string): void {
-  for (const part of ['src', 'test/crash', 'test/support']) {
-    cpSync(join(buildFolder, part), join(folder, part), { recursive: true });
-  }
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  let above = buildFolder;
-  while (!existsSync(join(above, 'node_modules'))) above = dirname(above);
-  symlinkSync(join(above, 'node_modules'), join(folder, 'node_modules'));
+  });
 }
 
 /** Exit code 1 and a line that names the finder when something was found. */

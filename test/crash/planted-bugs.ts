@@ -1,20 +1,13 @@
 /**
- * Bugs to plant: the proof that the explorer has teeth. Each is a mistake that a log could have,
- * as replacements in the compiled source, applied to a copy; `explorer-planted.ts` hunts them.
- *
- * `find` must occur in the file exactly once, so that a plant which no longer fits is noticed.
+ * Bugs to plant: the proof that the explorer has teeth. Each is a mistake that a log could have;
+ * `explorer-planted.ts` hunts them.
  */
 
-export interface PlantedBug {
-  readonly name: string;
+import type { Plant } from '../support/planted-copy.js';
+
+export interface PlantedBug extends Plant {
   /** Who hunts it first: `cleaning` needs histories of compaction. */
   readonly area?: 'cleaning';
-  readonly changes: readonly {
-    /** Within `src/storage`, without its extension. */
-    readonly file: string;
-    readonly find: string;
-    readonly replace: string;
-  }[];
 }
 
 export const plantedBugs: readonly PlantedBug[] = [
@@ -22,7 +15,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a commit answers without a sync',
     changes: [
       {
-        file: 'writer-core',
+        file: 'storage/writer-core',
         find: 'try {\n            this.#fileSystem.datasync(open.descriptor);',
         replace: 'try {',
       },
@@ -32,7 +25,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'the watermark is written before the sync',
     changes: [
       {
-        file: 'writer-core',
+        file: 'storage/writer-core',
         find: 'try {\n            this.#fileSystem.datasync(open.descriptor);',
         replace: `try {
             this.#writeAll(markOpen.descriptor, mark, 0, markCount, markPosition);
@@ -44,7 +37,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a roll does not sync the directory',
     changes: [
       {
-        file: 'segment-roll',
+        file: 'storage/segment-roll',
         find: "{ kind: 'syncDirectory', path: sealed.directory },",
         replace: '',
       },
@@ -52,13 +45,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a roll does not sync the old segment',
-    changes: [{ file: 'segment-roll', find: "{ kind: 'sync', file: sealedFile },", replace: '' }],
+    changes: [
+      { file: 'storage/segment-roll', find: "{ kind: 'sync', file: sealedFile },", replace: '' },
+    ],
   },
   {
     name: 'a recovery does not write the tail again',
     changes: [
       {
-        file: 'log-recovery',
+        file: 'storage/log-recovery',
         find: "steps.push({ kind: 'rewrite', file, from, to: loaded.activeBytes });",
         replace: '',
       },
@@ -68,7 +63,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a torn tail is not cut',
     changes: [
       {
-        file: 'log-recovery',
+        file: 'storage/log-recovery',
         find: "steps.push({ kind: 'cut', file, bytes: tornTail.from });",
         replace: '',
       },
@@ -78,7 +73,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a recovery does not sync the directory',
     changes: [
       {
-        file: 'log-recovery',
+        file: 'storage/log-recovery',
         find: "const steps = [{ kind: 'syncDirectory', path: folder.directory }];",
         replace: 'const steps = [];',
       },
@@ -88,7 +83,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'the clean flag is not cleared before the first write',
     changes: [
       {
-        file: 'log-writing',
+        file: 'storage/log-writing',
         find: 'await this.#marks.settle(this.#appender.markContent());',
         replace: '',
       },
@@ -98,7 +93,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an old seal stays when its segment grows',
     changes: [
       {
-        file: 'log-writing',
+        file: 'storage/log-writing',
         find: "{ kind: 'unlink', path: segmentPath(core.directory, first.baseOffset, 'seal') },",
         replace: '',
       },
@@ -108,7 +103,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'the waiters of a failed group are resolved',
     changes: [
       {
-        file: 'appender',
+        file: 'storage/appender',
         find: "this.#fail('commit',",
         replace:
           "this.#durableWaiters.resolveUpTo(commit.offset);\n            this.#fail('commit',",
@@ -119,7 +114,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a file whose sync failed is used on',
     changes: [
       {
-        file: 'append-failure',
+        file: 'storage/append-failure',
         find: "return isConsequence(failure) ? 'await-roll' : 'poison';\n        case 'roll'",
         replace: "return isConsequence(failure) ? 'await-roll' : 'cut';\n        case 'roll'",
       },
@@ -129,7 +124,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a segment whose roll failed takes records',
     changes: [
       {
-        file: 'writer-core',
+        file: 'storage/writer-core',
         find: 'if (open !== undefined)\n                open.isRefused = true;',
         replace: '',
       },
@@ -139,7 +134,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'both watermark slots are written before a sync',
     changes: [
       {
-        file: 'mark-keeper',
+        file: 'storage/mark-keeper',
         find: "{ kind: 'write', file, bytes, position },\n                { kind: 'sync', file },",
         replace: "{ kind: 'write', file, bytes, position },",
       },
@@ -149,31 +144,33 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'the log start moves after the files went',
     changes: [
       {
-        file: 'log-deletion',
-        find: 'await parts.marks.settle(parts.writing.appender.markContent());',
+        file: 'storage/log-deletion',
+        find: 'await marks.settle(writing.appender.markContent());',
         replace: '',
       },
     ],
   },
   {
     name: 'a new log does not sync the way to its folder',
-    changes: [{ file: 'log-opening', find: 'await syncWayTo(writer, directory);', replace: '' }],
+    changes: [
+      { file: 'storage/log-opening', find: 'await syncWayTo(writer, directory);', replace: '' },
+    ],
   },
   {
     name: 'the epoch is not raised',
     changes: [
       {
-        file: 'log-writing',
+        file: 'storage/log-writing',
         find: 'epochs.start(core.epochs.current + 1, core.offsets.written);',
         replace: 'if (core.epochs.current < 0) epochs.start(0, core.offsets.written);',
       },
       {
-        file: 'appender',
+        file: 'storage/appender',
         find: `this.#buffer.epoch = core.epochs.current + 1;`,
         replace: 'this.#buffer.epoch = Math.max(0, core.epochs.current);',
       },
       {
-        file: 'appender',
+        file: 'storage/appender',
         find: 'this.#buffer.epoch = this.#core.epochs.current + 1;',
         replace: 'this.#buffer.epoch = Math.max(0, this.#core.epochs.current);',
       },
@@ -184,7 +181,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     area: 'cleaning',
     changes: [
       {
-        file: 'log-compaction',
+        file: 'storage/log-compaction',
         find: 'of planGroups(sealed, mappedEnd, config.segmentBytes))',
         replace: 'of [...planGroups(sealed, mappedEnd, config.segmentBytes)].reverse())',
       },
@@ -195,7 +192,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     area: 'cleaning',
     changes: [
       {
-        file: 'compaction-keep',
+        file: 'storage/compaction-keep',
         find: "return horizon === 'passed' ? 'expired' : 'keep-tombstone';",
         replace: "return 'expired';",
       },
@@ -206,7 +203,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     area: 'cleaning',
     changes: [
       {
-        file: 'compaction-keep',
+        file: 'storage/compaction-keep',
         find: "return nowMs > horizonMs ? 'passed' : 'ahead';",
         replace: "return 'passed';",
       },
@@ -217,7 +214,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     area: 'cleaning',
     changes: [
       {
-        file: 'log-compaction',
+        file: 'storage/log-compaction',
         find: 'let carry = [];',
         replace: 'let carry = [];\n        await this.#note({ firstDirtyOffset: mappedEnd });',
       },
@@ -228,7 +225,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     area: 'cleaning',
     changes: [
       {
-        file: 'compaction-swap',
+        file: 'storage/compaction-swap',
         find: 'fileSystem.syncDirectory(directory);',
         replace: '',
       },
@@ -237,24 +234,32 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'cleaned records are not synced before the swap',
     area: 'cleaning',
-    changes: [{ file: 'compaction-output', find: 'this.#fileSystem.datasync(log);', replace: '' }],
+    changes: [
+      { file: 'storage/compaction-output', find: 'this.#fileSystem.datasync(log);', replace: '' },
+    ],
   },
   {
     name: 'a record that is superseded right behind itself is kept',
     area: 'cleaning',
-    changes: [{ file: 'compaction-keep', find: 'latest > offset', replace: 'latest > offset + 1' }],
+    changes: [
+      {
+        file: 'storage/compaction-map',
+        find: 'if (map.superseded >= 0)',
+        replace: 'if (map.superseded >= 0 && map.superseded < offset - 1)',
+      },
+    ],
   },
   {
     name: 'the empty last batch of a group is dropped',
     area: 'cleaning',
-    changes: [{ file: 'compaction-keep', find: 'facts.isLast', replace: 'false' }],
+    changes: [{ file: 'storage/compaction-keep', find: 'facts.isLast', replace: 'false' }],
   },
   {
     name: 'a recovery leaves segments that a committed swap replaces',
     area: 'cleaning',
     changes: [
       {
-        file: 'swap-recovery',
+        file: 'storage/swap-recovery',
         find: "kind === 'segment' && isReplaced(parsed.baseOffset, ends)",
         replace: 'false',
       },
@@ -263,18 +268,22 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an aborted record supersedes',
     area: 'cleaning',
-    changes: [{ file: 'compaction-map', find: 'this.#aborted.has(bytes, start) || ', replace: '' }],
+    changes: [
+      { file: 'storage/compaction-map', find: 'this.#aborted.has(bytes, start) || ', replace: '' },
+    ],
   },
   {
     name: 'the mark of a transaction goes before its records',
     area: 'cleaning',
-    changes: [{ file: 'compaction-keep', find: '!isMapped || hasData', replace: '!isMapped' }],
+    changes: [
+      { file: 'storage/compaction-keep', find: '!isMapped || hasData', replace: '!isMapped' },
+    ],
   },
   {
     name: 'a full map claims the record that did not fit',
     area: 'cleaning',
     changes: [
-      { file: 'compaction-map', find: 'mappedEnd = end;', replace: 'mappedEnd = end + 1;' },
+      { file: 'storage/compaction-map', find: 'mappedEnd = end;', replace: 'mappedEnd = end + 1;' },
     ],
   },
 ];

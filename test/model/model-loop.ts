@@ -8,37 +8,24 @@ import type { TopicPartition } from '../../src/broker/group/group-topics.js';
 import { bytes } from '../../src/broker/topic/codec.js';
 import type { GroupLedger } from './model-group.js';
 import { rule } from './model-ledger.js';
-import { ModelLine } from './model-line.js';
 import {
-  isExpected,
   type MemberPlan,
   memberOptions,
-  type Participant,
   PREFETCH_BYTES,
   PREFETCH_COUNT,
 } from './model-participant.js';
+import { ModelProcess } from './model-process.js';
 import type { ModelWorld } from './model-world.js';
 
-export class ModelLoop implements Participant {
-  readonly group: GroupLedger;
-  readonly name: string;
-  readonly plan: MemberPlan;
-  readonly #world: ModelWorld;
-  readonly #line: ModelLine;
+export class ModelLoop extends ModelProcess {
   readonly #consumer: Consumer<Buffer>;
   /** What comes next, by the name of the partition. */
   readonly #next = new Map<string, number>();
   #permits = 0;
   #permitted: (() => void) | undefined;
-  #isStopping = false;
-  #isOver = false;
 
   constructor(world: ModelWorld, group: GroupLedger, name: string, plan: MemberPlan) {
-    this.#world = world;
-    this.group = group;
-    this.name = name;
-    this.plan = plan;
-    this.#line = new ModelLine(world, name);
+    super(world, group, name, plan);
     this.#consumer = new Consumer(
       plan.topics,
       bytes,
@@ -48,29 +35,9 @@ export class ModelLoop implements Participant {
         onRevoked: (partitions) => this.#gone(partitions),
         onLost: (partitions) => this.#gone(partitions),
       },
-      this.#line.surroundings,
+      this.line.surroundings,
     );
-    this.#run().then(
-      () => {
-        this.#isOver = true;
-      },
-      (error: unknown) => {
-        this.#isOver = true;
-        if (!this.#line.isGone && !isExpected(error)) world.fail(`${name} ended`, error);
-      },
-    );
-  }
-
-  get isLive(): boolean {
-    return !this.#line.isCrashed && !this.#isOver;
-  }
-
-  get memberId(): string {
-    return this.#line.memberId;
-  }
-
-  get claims() {
-    return { generation: this.#line.generation, leases: [] };
+    this.watch(this.#run());
   }
 
   work(count: number): void {
@@ -78,25 +45,10 @@ export class ModelLoop implements Participant {
     this.#permitted?.();
   }
 
-  stall(): void {
-    this.#line.stall();
-  }
-
-  resume(): void {
-    this.#line.resume();
-  }
-
-  crash(): void {
-    this.#line.crash();
-  }
-
   stop(): void {
-    if (this.#isStopping || this.#line.isCrashed) return;
-    this.#isStopping = true;
-    this.#consumer.close().catch((error: unknown) => {
-      if (this.#line.isGone || isExpected(error)) return;
-      this.#world.fail(`${this.name} could not be closed`, error);
-    });
+    if (this.isStopping || this.line.isCrashed) return;
+    this.isStopping = true;
+    this.#consumer.close().catch((error: unknown) => this.ended('could not be closed', error));
   }
 
   pause(which: number): void {
@@ -111,7 +63,7 @@ export class ModelLoop implements Participant {
 
   setBack(): void {
     this.resume();
-    if (!this.#isStopping) this.#consumer.resume();
+    if (!this.isStopping) this.#consumer.resume();
     this.work(1_000_000);
   }
 
@@ -131,17 +83,17 @@ export class ModelLoop implements Participant {
 
   async #run(): Promise<void> {
     for await (const batch of this.#consumer) {
-      if (this.#line.isGone) return;
-      this.#world.check(() => this.#delivered(batch));
+      if (this.line.isGone) return;
+      this.world.check(() => this.#delivered(batch));
       await this.#permit();
-      if (this.#line.isGone) await new Promise(() => undefined);
-      this.#world.check(() => this.#done(batch));
+      if (this.line.isGone) await new Promise(() => undefined);
+      this.world.check(() => this.#done(batch));
     }
   }
 
   async #permit(): Promise<void> {
     for (;;) {
-      await this.#line.unstalled();
+      await this.line.unstalled();
       if (this.#permits > 0) break;
       await new Promise<void>((resolve) => {
         this.#permitted = resolve;
@@ -154,24 +106,24 @@ export class ModelLoop implements Participant {
     const { topic, partition } = batch;
     const place = `${topic}-${partition}`;
     const about = `${this.name} got ${place}`;
-    this.#world.coverage.count('members', 'batches of loops');
+    this.world.coverage.count('members', 'batches of loops');
     let next = this.#next.get(place);
     rule(next !== undefined, `${about}, which it was not told of`);
     for (const { offset, value } of batch) {
       const id = value?.toString() ?? 'null';
       rule(offset >= next, `${about} at ${offset} behind ${next}`);
       next = offset + 1;
-      const ledger = this.#world.topics.partitionOfRecord(id, partition);
+      const ledger = this.world.topics.partitionOfRecord(id, partition);
       if (ledger === undefined || ledger.isDoomed) continue;
       const record = ledger.learn(offset, id, this.plan.durability);
-      this.#world.transactions.seen(record, about);
+      this.world.transactions.seen(record, about);
     }
     this.#next.set(place, next);
   }
 
   #done(batch: ConsumerBatch<Buffer>): void {
     for (const { offset, value } of batch) {
-      const ledger = this.#world.topics.partitionOfRecord(
+      const ledger = this.world.topics.partitionOfRecord(
         value?.toString() ?? 'null',
         batch.partition,
       );
@@ -180,23 +132,23 @@ export class ModelLoop implements Participant {
   }
 
   #assigned(partitions: readonly TopicPartition[]): void {
-    if (this.#line.isGone) return;
+    if (this.line.isGone) return;
     for (const { topic, partition } of partitions) {
       const place = this.#consumer.assignment.find(
         (one) => one.topic === topic && one.partition === partition,
       );
       const at = place?.position ?? 0;
       this.#next.set(`${topic}-${partition}`, at);
-      this.#world.coverage.count('members', 'partitions assigned');
-      const ledger = this.#world.topics.partitionAt(topic, partition);
+      this.world.coverage.count('members', 'partitions assigned');
+      const ledger = this.world.topics.partitionAt(topic, partition);
       if (ledger === undefined || ledger.isDoomed) continue;
-      const isLate = this.#world.isLate(this);
-      this.#world.check(() => this.group.checkStart(ledger, at, isLate));
+      const isLate = this.world.isLate(this);
+      this.world.check(() => this.group.checkStart(ledger, at, isLate));
     }
   }
 
   #gone(partitions: readonly TopicPartition[]): void {
     for (const { topic, partition } of partitions) this.#next.delete(`${topic}-${partition}`);
-    this.#world.coverage.count('members', 'partitions given up', partitions.length);
+    this.world.coverage.count('members', 'partitions given up', partitions.length);
   }
 }

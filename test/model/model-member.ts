@@ -10,16 +10,15 @@ import type { FetchedBatch, PartitionLease } from '../../src/broker/consumer/con
 import type { ConsumerMember } from '../../src/broker/consumer/consumer-source.js';
 import type { GroupLedger } from './model-group.js';
 import { type PartitionLedger, rule } from './model-ledger.js';
-import { ModelLine } from './model-line.js';
 import {
   codeOf,
   isExpected,
   type MemberPlan,
   memberOptions,
-  type Participant,
   PREFETCH_BYTES,
   PREFETCH_COUNT,
 } from './model-participant.js';
+import { ModelProcess } from './model-process.js';
 import type { ModelTransaction } from './model-transaction.js';
 import type { ModelWorld } from './model-world.js';
 
@@ -33,12 +32,7 @@ interface Held {
   committed: number;
 }
 
-export class ModelMember implements Participant {
-  readonly group: GroupLedger;
-  readonly name: string;
-  readonly plan: MemberPlan;
-  readonly #world: ModelWorld;
-  readonly #line: ModelLine;
+export class ModelMember extends ModelProcess {
   readonly #core: ConsumerCore;
   readonly #held = new Map<PartitionLease, Held>();
   /** For each batch that it may do: in a transaction, or not. */
@@ -47,15 +41,9 @@ export class ModelMember implements Participant {
   #transaction: ModelTransaction | undefined;
   #permitted: (() => void) | undefined;
   #commits: Promise<void> = Promise.resolve();
-  isStopping = false;
-  isOver = false;
 
   constructor(world: ModelWorld, group: GroupLedger, name: string, plan: MemberPlan) {
-    this.#world = world;
-    this.#line = new ModelLine(world, name);
-    this.group = group;
-    this.name = name;
-    this.plan = plan;
+    super(world, group, name, plan);
     this.#core = ConsumerCore.start(
       plan.topics,
       memberOptions(group, plan),
@@ -64,13 +52,9 @@ export class ModelMember implements Participant {
         onRevoked: (leases) => this.#revoked(leases),
         onLost: (leases) => this.#lost(leases),
       },
-      this.#line.surroundings,
+      this.line.surroundings,
     );
-    this.#run().catch((error: unknown) => {
-      this.isOver = true;
-      if (this.#line.isGone) return;
-      if (!isExpected(error)) world.fail(`${name} ended`, error);
-    });
+    this.watch(this.#run());
   }
 
   // ---- What a command does to it.
@@ -81,31 +65,15 @@ export class ModelMember implements Participant {
     this.#permitted?.();
   }
 
-  stall(): void {
-    this.#line.stall();
-  }
-
-  resume(): void {
-    this.#line.resume();
-  }
-
-  crash(): void {
-    this.#line.crash();
-  }
-
-  get isCrashed(): boolean {
-    return this.#line.isCrashed;
-  }
-
   stop(): void {
-    if (this.isStopping || this.isCrashed) return;
+    if (this.isStopping || this.line.isCrashed) return;
     this.isStopping = true;
     this.#core.close().then(
       () => {
         this.isOver = true;
       },
       (error: unknown) => {
-        if (!this.#line.isGone) this.#world.fail(`${this.name} could not be closed`, error);
+        if (!this.line.isGone) this.world.fail(`${this.name} could not be closed`, error);
       },
     );
   }
@@ -133,24 +101,23 @@ export class ModelMember implements Participant {
 
   // ---- What the world sees of it.
 
-  get isLive(): boolean {
-    return !this.isCrashed && !this.isOver;
-  }
-
   /** What it owns, and in which generation; nothing when it knows that it was put out. */
-  get claims(): { readonly generation: number; readonly leases: readonly PartitionLease[] } {
+  override get claims(): {
+    readonly generation: number;
+    readonly leases: readonly PartitionLease[];
+  } {
     const generation = this.#core.memberOf()?.generation ?? -1;
     const leases = generation < 0 ? [] : this.#core.leases.filter(({ isHeld }) => isHeld);
     return { generation, leases };
   }
 
-  get memberId(): string {
+  override get memberId(): string {
     return this.#core.memberOf()?.memberId ?? '';
   }
 
   picture(): string {
     const { generation, leases } = this.claims;
-    const flags = [this.isCrashed ? 'crashed' : '', this.isOver ? 'over' : ''].join('');
+    const flags = [this.line.isCrashed ? 'crashed' : '', this.isOver ? 'over' : ''].join('');
     const owned = leases.map((lease) => {
       const { topic, partition, position, endOffset } = lease;
       const { done, committed } = this.#held.get(lease) ?? {};
@@ -171,29 +138,29 @@ export class ModelMember implements Participant {
   async #run(): Promise<void> {
     for (;;) {
       const fetched = await this.#core.take();
-      if (fetched === undefined || this.#line.isGone) break;
-      this.#world.check(() => this.#delivered(fetched));
+      if (fetched === undefined || this.line.isGone) break;
+      this.world.check(() => this.#delivered(fetched));
       const isTransactional = await this.#permit();
-      if (this.#line.isGone) return;
+      if (this.line.isGone) return;
       if (isTransactional) {
         await this.#doInTransaction(fetched);
-        if (this.#line.isGone) return;
+        if (this.line.isGone) return;
         this.#core.release(fetched);
         continue;
       }
-      this.#world.check(() => this.#done(fetched));
+      this.world.check(() => this.#done(fetched));
       this.#core.release(fetched);
       this.#commit();
     }
     // It was closed, or its topics are gone: the loop of a program ends here.
-    if (!this.#line.isGone) await this.#core.close();
+    if (!this.line.isGone) await this.#core.close();
     this.isOver = true;
   }
 
   async #permit(): Promise<boolean> {
     for (;;) {
       const [permit] = this.#permits;
-      if (this.#line.isStalled) await this.#line.unstalled();
+      if (this.line.isStalled) await this.line.unstalled();
       else if (permit === undefined) {
         await new Promise<void>((resolve) => {
           this.#permitted = resolve;
@@ -214,7 +181,7 @@ export class ModelMember implements Participant {
     const { topic, partition: at, nextOffset, lease } = fetched;
     const held = this.#held.get(lease);
     const member = this.#core.memberOf();
-    const target = this.#world.topics.all[0];
+    const target = this.world.topics.all[0];
     if (held?.partition === undefined || member === undefined || target === undefined) {
       this.#again(lease);
       return;
@@ -222,7 +189,7 @@ export class ModelMember implements Participant {
     const { partition } = held;
     const isStale = this.#isStale(member);
     const offsets = [...fetched.batch].map(({ offset }) => offset);
-    const transaction = this.#world.transactions.begin();
+    const transaction = this.world.transactions.begin();
     this.#transaction = transaction;
     for (const offset of offsets) transaction.send(target, `k${offset % 3}`);
     const input = { group: this.group, partition, offsets, nextOffset };
@@ -232,10 +199,10 @@ export class ModelMember implements Participant {
     transaction.return();
     const fate = await transaction.ended;
     this.#transaction = undefined;
-    this.#world.coverage.count('members', `batches in transactions ${fate}`);
+    this.world.coverage.count('members', `batches in transactions ${fate}`);
     if (fate === 'committed') {
       const about = `a transaction with offsets of ${this.name} was committed`;
-      this.#world.check(() => rule(!isStale, `${about}, which had been put out before`));
+      this.world.check(() => rule(!isStale, `${about}, which had been put out before`));
       held.done = Math.max(held.done, nextOffset);
       held.committed = Math.max(held.committed, nextOffset);
     } else this.#again(lease);
@@ -243,9 +210,9 @@ export class ModelMember implements Participant {
 
   /** Whether the group has gone on without the member: it never comes back under that name. */
   #isStale({ memberId, generation }: ConsumerMember): boolean {
-    const { watch } = this.#world;
+    const { watch } = this.world;
     const isStale = generation !== watch.generationOf(this.group.name) || watch.isRemoved(memberId);
-    if (isStale) this.#world.coverage.count('members', 'stale transactions');
+    if (isStale) this.world.coverage.count('members', 'stale transactions');
     return isStale;
   }
 
@@ -263,17 +230,17 @@ export class ModelMember implements Participant {
     const about = `${this.name} got ${fetched.topic}-${fetched.partition}`;
     rule(held !== undefined, `${about}, which it was not told of`);
     const { partition } = held;
-    this.#world.coverage.count('members', 'batches delivered');
+    this.world.coverage.count('members', 'batches delivered');
     if (partition === undefined) return;
     for (const { offset, value } of fetched.batch) {
       rule(offset >= held.next, `${about} at ${offset} behind ${held.next}`);
       for (let between = held.next; between < offset; between += 1) {
         const missed = partition.recordAt(between);
-        const isMissed = missed !== undefined && this.#world.transactions.isVisible(missed);
+        const isMissed = missed !== undefined && this.world.transactions.isVisible(missed);
         rule(!isMissed, `${about} at ${offset}, without ${missed?.id} at ${between}`);
       }
       const record = partition.learn(offset, value?.toString() ?? 'null', this.plan.durability);
-      this.#world.transactions.seen(record, about);
+      this.world.transactions.seen(record, about);
       held.next = offset + 1;
     }
     held.next = fetched.nextOffset;
@@ -281,7 +248,7 @@ export class ModelMember implements Participant {
 
   #done(fetched: FetchedBatch): void {
     const held = this.#held.get(fetched.lease);
-    const partition = held?.partition ?? this.#world.partitionOf(fetched.lease);
+    const partition = held?.partition ?? this.world.partitionOf(fetched.lease);
     if (partition !== undefined) {
       for (const { offset } of fetched.batch) this.group.done(partition, offset);
     }
@@ -296,51 +263,51 @@ export class ModelMember implements Participant {
       const due = [...this.#held.values()].filter(
         ({ lease, done, committed }) => lease.isHeld && done > committed,
       );
-      if (due.length === 0 || this.#line.isGone) return;
+      if (due.length === 0 || this.line.isGone) return;
       const offsets = due.map(({ lease: { topic, partition }, done: offset }) => {
         return { topic, partition, offset };
       });
       try {
         await this.#core.commit(offsets);
-        if (this.#line.isGone) return;
+        if (this.line.isGone) return;
         for (const [at, held] of due.entries()) {
           const offset = offsets[at]?.offset ?? 0;
           held.committed = Math.max(held.committed, offset);
         }
       } catch (error) {
-        if (this.#line.isGone) return;
-        this.#world.coverage.count('refused commits', codeOf(error));
-        if (!isExpected(error)) this.#world.fail(`${this.name} could not commit`, error);
+        if (this.line.isGone) return;
+        this.world.coverage.count('refused commits', codeOf(error));
+        if (!isExpected(error)) this.world.fail(`${this.name} could not commit`, error);
       }
     });
     return this.#commits;
   }
 
   #assigned(leases: readonly PartitionLease[]): void {
-    if (this.#line.isGone) return;
+    if (this.line.isGone) return;
     for (const lease of leases) {
-      const partition = this.#world.partitionOf(lease);
+      const partition = this.world.partitionOf(lease);
       const at = lease.position;
       this.#held.set(lease, { lease, partition, next: at, done: at, committed: at });
-      this.#world.coverage.count('members', 'partitions assigned');
+      this.world.coverage.count('members', 'partitions assigned');
       if (partition === undefined || partition.isDoomed) continue;
-      const isLate = this.#world.isLate(this);
-      this.#world.check(() => {
+      const isLate = this.world.isLate(this);
+      this.world.check(() => {
         this.group.checkStart(partition, at, isLate);
       });
     }
   }
 
   async #revoked(leases: readonly PartitionLease[]): Promise<void> {
-    await this.#line.pass('revoke');
+    await this.line.pass('revoke');
     await this.#commit();
     for (const lease of leases) this.#held.delete(lease);
-    this.#world.coverage.count('members', 'partitions revoked', leases.length);
+    this.world.coverage.count('members', 'partitions revoked', leases.length);
   }
 
   async #lost(leases: readonly PartitionLease[]): Promise<void> {
-    await this.#line.pass('lose');
+    await this.line.pass('lose');
     for (const lease of leases) this.#held.delete(lease);
-    this.#world.coverage.count('members', 'partitions lost', leases.length);
+    this.world.coverage.count('members', 'partitions lost', leases.length);
   }
 }

@@ -15,13 +15,8 @@ import {
 import { bytes } from '../../src/broker/topic/codec.js';
 import type { GroupLedger } from './model-group.js';
 import { rule } from './model-ledger.js';
-import { ModelLine } from './model-line.js';
-import {
-  isExpected,
-  type MemberPlan,
-  memberOptions,
-  type Participant,
-} from './model-participant.js';
+import { type MemberPlan, memberOptions } from './model-participant.js';
+import { ModelProcess } from './model-process.js';
 import type { ModelWorld } from './model-world.js';
 
 /** Handlers of records with this key always fail; with the other one the first time. */
@@ -34,26 +29,15 @@ const CONCURRENCY = 3;
 /** Enough that what fails does not fill it. */
 const IN_FLIGHT_RECORDS = 500;
 
-export class ModelWorker implements Participant {
-  readonly group: GroupLedger;
-  readonly name: string;
-  readonly plan: MemberPlan;
-  readonly #world: ModelWorld;
-  readonly #line: ModelLine;
+export class ModelWorker extends ModelProcess {
   readonly #worker: ProcessWorker;
   /** Records whose handler runs, by partition and key. */
   readonly #running = new Map<string, string>();
   #waiting: (() => void)[] = [];
   #isHeldUp = true;
-  #isStopping = false;
-  #isOver = false;
 
   constructor(world: ModelWorld, group: GroupLedger, name: string, plan: MemberPlan) {
-    this.#world = world;
-    this.group = group;
-    this.name = name;
-    this.plan = plan;
-    this.#line = new ModelLine(world, name);
+    super(world, group, name, plan);
     const [topic = ''] = plan.topics;
     const delayMs = RETRIES_MS[Number(name.split(' ').at(-1)) % 2] ?? 0;
     const handler = (record: ProcessRecord<Buffer>, context: ProcessContext) =>
@@ -77,27 +61,7 @@ export class ModelWorker implements Participant {
       },
       this.#surroundings(),
     );
-    this.#worker.finished.then(
-      () => {
-        this.#isOver = true;
-      },
-      (error: unknown) => {
-        this.#isOver = true;
-        if (!this.#line.isGone && !isExpected(error)) world.fail(`${name} ended`, error);
-      },
-    );
-  }
-
-  get isLive(): boolean {
-    return !this.#line.isCrashed && !this.#isOver;
-  }
-
-  get memberId(): string {
-    return this.#line.memberId;
-  }
-
-  get claims() {
-    return { generation: this.#line.generation, leases: [] };
+    this.watch(this.#worker.finished);
   }
 
   /** Lets so many handlers that wait go on. */
@@ -106,21 +70,9 @@ export class ModelWorker implements Participant {
     for (const goOn of this.#waiting.splice(0, count)) goOn();
   }
 
-  stall(): void {
-    this.#line.stall();
-  }
-
-  resume(): void {
-    this.#line.resume();
-  }
-
-  crash(): void {
-    this.#line.crash();
-  }
-
   stop(): void {
-    if (this.#isStopping || this.#line.isCrashed) return;
-    this.#isStopping = true;
+    if (this.isStopping || this.line.isCrashed) return;
+    this.isStopping = true;
     this.#worker.stop({ drainMs: 1_000 }).catch(() => undefined);
   }
 
@@ -151,13 +103,13 @@ export class ModelWorker implements Participant {
     const id = value?.toString() ?? 'null';
     const key = record.key?.toString() ?? null;
     const lane = `${at} ${key ?? id}`;
-    if (this.#line.isGone) return await new Promise(() => undefined);
-    const partition = this.#world.topics.partitionOfRecord(id, at);
-    this.#world.check(() => {
+    if (this.line.isGone) return await new Promise(() => undefined);
+    const partition = this.world.topics.partitionOfRecord(id, at);
+    this.world.check(() => {
       rule(!this.#running.has(lane), `${this.name} runs ${id} beside ${this.#running.get(lane)}`);
       if (partition === undefined || partition.isDoomed) return;
       const known = partition.learn(offset, id, this.plan.durability);
-      this.#world.transactions.seen(known, this.name);
+      this.world.transactions.seen(known, this.name);
       if (key !== null) this.group.checkKeyOrder(partition, offset, key);
     });
     this.#running.set(lane, id);
@@ -166,12 +118,12 @@ export class ModelWorker implements Participant {
     } finally {
       this.#running.delete(lane);
     }
-    if (this.#line.isGone) return await new Promise(() => undefined);
+    if (this.line.isGone) return await new Promise(() => undefined);
     const isPoison = key === POISON_KEY;
     const isDead = isPoison && attempt === ATTEMPTS;
     const isHard = key === HARD_KEY && attempt === 1;
     const fails = isPoison || isHard;
-    this.#world.coverage.count('workers', fails ? 'attempts that fail' : 'attempts');
+    this.world.coverage.count('workers', fails ? 'attempts that fail' : 'attempts');
     if (partition !== undefined && (isDead || !fails)) this.group.done(partition, offset);
     if (fails) throw new Error(`the handler fails on ${id}`);
   }
@@ -183,29 +135,29 @@ export class ModelWorker implements Participant {
       else this.#waiting.push(resolve);
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
-    await this.#line.unstalled();
+    await this.line.unstalled();
     signal.throwIfAborted();
   }
 
   #surroundings(): ProcessSurroundings {
-    const { surroundings } = this.#line;
-    const around = this.#world.workerSurroundings();
+    const { surroundings } = this.line;
+    const around = this.world.workerSurroundings();
     return {
       ...around,
       clock: surroundings.clock,
       consumers: surroundings,
       bury: async (member, burial) => {
-        await this.#line.pass('bury');
-        const partition = this.#world.topics.partitionAt(burial.topic, burial.partition);
+        await this.line.pass('bury');
+        const partition = this.world.topics.partitionAt(burial.topic, burial.partition);
         await around.bury(member, burial);
         const { nextOffset } = burial;
-        this.#world.check(() => {
+        this.world.check(() => {
           if (partition === undefined || partition.isDoomed) return;
           this.group.checkCommit(partition, nextOffset);
           this.group.committed(partition, nextOffset);
         });
-        this.#world.coverage.count('workers', 'letters', burial.letters.length);
-        await this.#line.pass('buried');
+        this.world.coverage.count('workers', 'letters', burial.letters.length);
+        await this.line.pass('buried');
       },
     };
   }

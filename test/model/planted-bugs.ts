@@ -1,20 +1,9 @@
 /**
- * Bugs to plant: the proof that the model has teeth. Each is a mistake that streams could have, as
- * replacements in the compiled source, applied to a copy; `planted-hunt.ts` hunts them with the
- * campaign that everything else is tried with, too.
- *
- * `find` must occur in the file exactly once, so that a plant which no longer fits is noticed.
+ * Bugs to plant: the proof that the model has teeth. Each is a mistake that streams could have;
+ * `planted-hunt.ts` hunts them with the campaign that everything else is tried with, too.
  */
 
-export interface PlantedBug {
-  readonly name: string;
-  readonly changes: readonly {
-    /** Within `src`, without its extension. */
-    readonly file: string;
-    readonly find: string;
-    readonly replace: string;
-  }[];
-}
+import type { PlantedBug } from './planted-hunt.js';
 
 export const plantedBugs: readonly PlantedBug[] = [
   {

@@ -5,11 +5,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { misfits } from '../support/planted-copy.js';
 import { testRuns, testSeed } from '../support/seed.js';
 import { Coverage } from './model-coverage.js';
 import { runSequence } from './model-sequence.js';
 import { plantedBugs } from './planted-bugs.js';
-import { misfits } from './planted-hunt.js';
 
 test('streams: random sequences of commands break no rule', async () => {
   const seed = testSeed();

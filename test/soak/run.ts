@@ -1,10 +1,11 @@
 /**
- * `npm run soak -- --gigabytes N [--seed S] [--seconds-max N] [--compact]`: long runs that must
- * stay flat.
+ * `npm run soak -- --gigabytes N [--seed S] [--seconds-max N] [--compact]`, or
+ * `npm run soak -- --queue [--messages N]`: long runs that must stay flat.
  *
  * First a reader that keeps up with the writer, then, over a tenth of the volume, one that is a
  * hundred times slower. With `--compact` instead a log that is compacted and bounded while it is
- * written. Prints a sample a second; exit code 1 when memory or descriptors rise.
+ * written; with `--queue` a queue whose backlog swings between nothing and a tenth of the messages,
+ * a million as a rule. Prints a sample a second; exit code 1 when memory or descriptors rise.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runCompactingSoak } from './compacting-soak.js';
+import { runQueueSoak } from './queue-soak.js';
 import { runSoak, type SoakReport } from './soak.js';
 import { formatChart } from './soak-chart.js';
 import { type FlatVerdict, formatSample, type Sample } from './soak-samples.js';
@@ -32,13 +34,20 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     'seconds-max': { type: 'string' },
     compact: { type: 'boolean', default: false },
+    queue: { type: 'boolean', default: false },
+    messages: { type: 'string', default: '10000000' },
   },
 });
 const bytes = number(values.gigabytes) * GIB;
 const seed = number(values.seed);
 const secondsMax = values['seconds-max'] === undefined ? undefined : number(values['seconds-max']);
 
-process.exitCode = (await (values.compact ? soakCompacting() : soakReaders())) ? 0 : 1;
+process.exitCode = (await soakAsked()) ? 0 : 1;
+
+function soakAsked(): Promise<boolean> {
+  if (values.queue) return soakQueue(number(values.messages));
+  return values.compact ? soakCompacting() : soakReaders();
+}
 
 async function soakReaders(): Promise<boolean> {
   const fast = await soak('a reader that keeps up', 1, bytes, 8 * MIB);
@@ -60,6 +69,34 @@ async function soakCompacting(): Promise<boolean> {
   console.log(`${passes} passes of compaction, ${keysLeft} keys left from ${startOffset} on`);
   for (const line of formatChart(report.samples)) console.log(line);
   return report.isFlat;
+}
+
+/** Ten swings. */
+async function soakQueue(messages: number): Promise<boolean> {
+  const directory = mkdtempSync(join(tmpdir(), 'millrace-'));
+  const backlog = Math.ceil(messages / 10);
+  console.log(`a queue of ${messages} messages, ${backlog} of them at once`);
+  try {
+    const report = await runQueueSoak({
+      directory: join(directory, 'broker'),
+      messages,
+      backlog,
+      sampleMs: SAMPLE_MS,
+      onSample: (sample) => console.log(formatSample(sample)),
+    });
+    const { isFlat, rssRiseBytes, descriptorsRise, diskBytesMax, emptyDiskBytesMax } = report;
+    console.log(
+      `${isFlat ? 'flat' : 'NOT FLAT'}: rss rose ${(rssRiseBytes / MIB).toFixed(1)} MiB, ` +
+        `descriptors ${descriptorsRise}, disk at most ${(diskBytesMax / MIB).toFixed(0)} MiB, ` +
+        `${(emptyDiskBytesMax / MIB).toFixed(0)} MiB when empty, ` +
+        `${report.acknowledged} acknowledged, ${report.swings} swings, ` +
+        `${report.seconds.toFixed(1)} s`,
+    );
+    for (const line of formatChart(report.samples)) console.log(line);
+    return isFlat;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 async function soak(

@@ -110,7 +110,7 @@ export function formatSample(sample: Sample): string {
 
 function folderBytes(directory: string): number {
   let bytes = 0;
-  for (const name of readdirSync(directory)) {
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
     try {
       bytes += statSync(join(directory, name)).size;
     } catch {

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { testSeed } from '../support/seed.js';
 import { tempDir } from '../support/temp-dir.js';
 import { runCompactingSoak } from './compacting-soak.js';
+import { runQueueSoak } from './queue-soak.js';
 import { runSoak } from './soak.js';
 import { formatChart } from './soak-chart.js';
 import { judgeFlat, type Sample } from './soak-samples.js';
@@ -60,6 +61,18 @@ test('compaction and retention bound the disk, and followers miss no key', async
   assert.ok(report.keysLeft > 0 && report.keysLeft <= 2000);
   assert.ok(report.startOffset > 0, 'retention let segments go');
   assert.ok(report.diskBytesMax < 12 * MIB, `${report.diskBytesMax} bytes on the disk`);
+});
+
+test('a queue gives each message out once, and its disk back, swing for swing', async (t) => {
+  const messages = 40_000;
+  const report = await runQueueSoak({
+    directory: join(tempDir(t), 'broker'),
+    messages,
+    backlog: messages / 10,
+    sampleMs: 50,
+  });
+  assert.equal(report.acknowledged, messages);
+  assert.equal(report.swings, 10 + 9);
 });
 
 test('a chart shows each series from zero to its most', () => {

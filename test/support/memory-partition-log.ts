@@ -83,6 +83,10 @@ export class MemoryPartitionLog implements PartitionLog {
     return this.#stored.find(({ outcome }) => outcome === 'open')?.baseOffset ?? this.#end;
   }
 
+  async bytes(): Promise<number> {
+    return this.#stored.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
   async append(
     records: readonly RecordInput[],
     { producer }: AppendOptions = {},

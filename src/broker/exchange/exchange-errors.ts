@@ -12,6 +12,15 @@ export function unknownExchange(exchange: string): MillraceError {
   return createError('UNKNOWN_EXCHANGE', { exchange: shown(exchange), amqp: 'NOT_FOUND' });
 }
 
+export function exchangeExists(exchange: string): MillraceError {
+  return createError('EXCHANGE_EXISTS', { exchange: shown(exchange), amqp: 'PRECONDITION_FAILED' });
+}
+
+export function unroutableMessage(exchange: string, routingKey: string): MillraceError {
+  const facts = { exchange: shown(exchange), routingKey: shown(routingKey) };
+  return createError('MESSAGE_UNROUTABLE', { ...facts, amqp: 'NO_ROUTE' });
+}
+
 export function invalidExchangeName(name: unknown, reason: string): MillraceError {
   const exchange = shown(name);
   return createError('INVALID_EXCHANGE_NAME', { exchange, reason, amqp: 'ACCESS_REFUSED' });

@@ -137,6 +137,13 @@ export class CircuitBreaker {
     return Math.max(1, this.#openedMs + this.#config.openMs - this.#clock.monotonicMs());
   }
 
+  /** How many calls may be made now. */
+  get room(): number {
+    this.#rest();
+    if (this.#state === 'closed') return Number.POSITIVE_INFINITY;
+    return this.#state === 'open' ? 0 : this.#config.probes - this.#begun;
+  }
+
   /** A call is made; only when `delayMs` is 0. Its result is due, in one of the next three. */
   begin(): CallPermit {
     assert(this.delayMs === 0, 'a call may be made');

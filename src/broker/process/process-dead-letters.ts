@@ -11,7 +11,7 @@ import type { LogRecord } from '../../storage/main.js';
 import type { TopicRecord } from '../producer/producer-records.js';
 import type { HostedTopic } from '../topic/hosted-topic.js';
 import { type TopicConfig, type TopicOptions, topicOptionTable } from '../topic/topic-options.js';
-import { DEAD_LETTER_BYTES_MAX, deadLetterOf } from './process-dead-letter.js';
+import { causeOf, DEAD_LETTER_BYTES_MAX, deadLetterOf } from './process-dead-letter.js';
 import type { DeadRun } from './process-partition.js';
 
 /** Records of one transaction. */
@@ -62,7 +62,8 @@ export class DeadLetters {
     const target = await this.#target(topic);
     const timeMs = nowMs();
     const letters = run.works.map(({ record, failures, error }) => {
-      const facts = { topic, partition, group, attempts: failures, error, timeMs };
+      const cause = causeOf(error);
+      const facts = { topic, partition, group, attempts: failures, cause, timeMs };
       const letter = deadLetterOf(record, facts, target.definition.config);
       // Where the source is partitioned otherwise than by key, its order is kept too.
       return partition < target.partitions ? { ...letter, partition } : letter;

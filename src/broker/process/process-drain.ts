@@ -3,7 +3,7 @@
  */
 
 import type { Cancel, Clock } from '../../base/clock.js';
-import type { HeldPartition } from './process-held.js';
+import type { RunningAttempts } from './running-attempts.js';
 
 /** A moment that may be moved nearer. */
 export class Deadline {
@@ -58,6 +58,9 @@ export class Deadline {
   }
 }
 
+/** Handlers that run, together. */
+export type Draining = Pick<RunningAttempts, 'runningCount' | 'idle' | 'abort'>;
+
 export interface DrainOptions {
   /** Until then handlers end in peace. */
   readonly deadline: Deadline;
@@ -69,15 +72,15 @@ export interface DrainOptions {
 
 /** Resolves when no handler of these runs, or those that do have had their time. */
 export async function drainHandlers(
-  partitions: readonly HeldPartition[],
+  running: readonly Draining[],
   clock: Clock,
   { deadline, graceMs, reason }: DrainOptions,
 ): Promise<void> {
-  const idle = Promise.all(partitions.map((held) => held.idle()));
+  const idle = Promise.all(running.map((some) => some.idle()));
   await deadline.wait(idle);
-  if (partitions.every(({ runningCount }) => runningCount === 0)) return;
+  if (running.every(({ runningCount }) => runningCount === 0)) return;
   const why = reason();
-  for (const held of partitions) held.abort(why);
+  for (const some of running) some.abort(why);
   const grace = new Deadline(clock, graceMs);
   await grace.wait(idle);
   grace.cancel();

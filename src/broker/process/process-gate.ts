@@ -18,6 +18,8 @@ export interface GateEvents {
   breakerChanged(state: BreakerState, before: BreakerState): void;
 }
 
+export type GateConfig = Pick<ProcessConfig, 'circuitBreaker' | 'concurrency' | 'rateLimit'>;
+
 /** How a call ended; one that was given up tells nothing of how calls go. */
 export type CallEnd = 'success' | 'failure' | 'given up';
 
@@ -30,7 +32,7 @@ export class ProcessGate {
   #running = 0;
   #cancel: Cancel | undefined;
 
-  constructor(clock: Clock, config: ProcessConfig, events: GateEvents) {
+  constructor(clock: Clock, config: GateConfig, events: GateEvents) {
     const { circuitBreaker, concurrency, rateLimit } = config;
     this.#clock = clock;
     this.#concurrency = concurrency;
@@ -53,10 +55,29 @@ export class ProcessGate {
     return this.#breaker?.state ?? 'closed';
   }
 
-  /** Whether a handler may start; if only time is missing, `wake` is called then. */
-  mayBegin(): boolean {
+  /** How many handlers may start now, but for the rate. */
+  get room(): number {
+    return Math.min(this.#concurrency - this.#running, this.#breaker?.room ?? this.#concurrency);
+  }
+
+  /** How many more handlers the rate allows now; infinite without a limit. */
+  get tokens(): number {
+    return this.#bucket?.count ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** How long until the rate allows so many more, in milliseconds. */
+  tokenDelayMs(count: number): number {
+    return this.#bucket?.delayForMs(count) ?? 0;
+  }
+
+  /**
+   * Whether a handler may start; if only time is missing, `wake` is called then. What the rate says
+   * may be left out of account: whoever starts one asks for `tokens` then.
+   */
+  mayBegin(rate: 'heeded' | 'ignored' = 'heeded'): boolean {
     if (this.#running >= this.#concurrency) return false;
-    const delayMs = Math.max(this.#breaker?.delayMs ?? 0, this.#bucket?.delayForMs(1) ?? 0);
+    const tokenDelayMs = rate === 'heeded' ? this.tokenDelayMs(1) : 0;
+    const delayMs = Math.max(this.#breaker?.delayMs ?? 0, tokenDelayMs);
     if (delayMs === 0) return true;
     if (Number.isFinite(delayMs)) this.#cancel ??= this.#clock.schedule(delayMs, this.#wake);
     return false;

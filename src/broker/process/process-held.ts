@@ -8,12 +8,12 @@
  * at its inlet goes back, and it is read again from there when it has room.
  */
 
-import { assert } from '../../base/assert.js';
 import type { Cancel, Clock } from '../../base/clock.js';
 import type { LogRecord } from '../../storage/main.js';
 import type { FetchedBatch, PartitionLease } from '../consumer/consumer-lease.js';
 import { PartitionWork } from './process-partition.js';
 import { memoryBytes } from './process-record.js';
+import { type RunningAttempt, RunningAttempts } from './running-attempts.js';
 
 /** The part of the bounds that one partition has. */
 export interface PartitionShare {
@@ -28,22 +28,13 @@ export interface HeldSurroundings {
   release(batch: FetchedBatch): void;
 }
 
-/** A handler that runs. */
-export interface RunningAttempt {
-  /** Where it is in the list of those that run; its owner's. */
-  slot: number;
-  /** Tells it to end. */
-  abort(reason: unknown): void;
-}
-
 /** How long a batch may wait at the inlet before the partition makes room for others. */
 const STALL_MS = 1_000;
 
 export class HeldPartition {
   readonly lease: PartitionLease;
   readonly #around: HeldSurroundings;
-  readonly #attempts: RunningAttempt[] = [];
-  #idleWaiters: (() => void)[] = [];
+  readonly #attempts = new RunningAttempts();
   #work: PartitionWork<LogRecord> | undefined;
   /** Batches that were taken and not unpacked, oldest first; the first one perhaps in part. */
   #inlet: FetchedBatch[] = [];
@@ -90,7 +81,7 @@ export class HeldPartition {
   }
 
   get runningCount(): number {
-    return this.#attempts.length;
+    return this.#attempts.runningCount;
   }
 
   /** Takes in a batch that follows what it has. */
@@ -159,30 +150,21 @@ export class HeldPartition {
   }
 
   began(attempt: RunningAttempt): void {
-    attempt.slot = this.#attempts.length;
-    this.#attempts.push(attempt);
+    this.#attempts.began(attempt);
   }
 
   ended(attempt: RunningAttempt): void {
-    const last = this.#attempts.pop();
-    assert(last !== undefined, 'what ends has begun');
-    if (last !== attempt) {
-      this.#attempts[attempt.slot] = last;
-      last.slot = attempt.slot;
-    }
-    if (this.#attempts.length > 0) return;
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    this.#attempts.ended(attempt);
   }
 
   /** Resolves when no handler runs. */
   idle(): Promise<void> {
-    if (this.#attempts.length === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+    return this.#attempts.idle();
   }
 
   /** Tells the handlers that run to end. */
   abort(reason: unknown): void {
-    for (const attempt of [...this.#attempts]) attempt.abort(reason);
+    this.#attempts.abort(reason);
   }
 
   /** Starts nothing more; what was not unpacked goes back. Idempotent. */

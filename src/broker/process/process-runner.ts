@@ -16,8 +16,9 @@ import type { Prng } from '../../base/prng.js';
 import type { LogRecord } from '../../storage/main.js';
 import type { FetchedBatch, PartitionLease } from '../consumer/consumer-lease.js';
 import type { Codec } from '../topic/codec.js';
+import type { AttemptEnd } from './attempt.js';
 import type { CallPermit } from './circuit-breaker.js';
-import { Attempt, type AttemptEnd, type AttemptTask } from './process-attempt.js';
+import { type AttemptTask, ProcessAttempt } from './process-attempt.js';
 import { processDiagnostics } from './process-diagnostics.js';
 import { ProcessGate } from './process-gate.js';
 import { HeldPartition } from './process-held.js';
@@ -184,11 +185,11 @@ export class ProcessRunner<Output> {
     assert(task !== undefined, 'a partition in line is held');
     assert(work !== undefined, 'a partition in line has one that may start');
     const permit = this.#gate.begin();
-    const attempt = new Attempt<Output>(task, work.failures + 1, (end) => {
+    const attempt = new ProcessAttempt<Output>(task, work.record, work.failures + 1, (end) => {
       this.#ended({ held, partitionWork, work, attempt, permit }, end);
     });
     held.began(attempt);
-    attempt.run(work.record);
+    attempt.run();
   }
 
   #ended(run: Run<Output>, end: AttemptEnd): void {
@@ -241,7 +242,7 @@ interface Run<Output> {
   readonly held: HeldPartition;
   readonly partitionWork: PartitionWork<LogRecord>;
   readonly work: Work<LogRecord>;
-  readonly attempt: Attempt<Output>;
+  readonly attempt: ProcessAttempt<Output>;
   readonly permit: CallPermit;
 }
 

@@ -22,12 +22,15 @@ import type { Prng } from '../../base/prng.js';
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
+/** As good as no limit of attempts. */
+export const RETRY_ATTEMPTS_MAX = 1_000_000;
+
 export const retryOptionTable = optionTable({
   attempts: {
     unit: 'attempts',
     default: 5,
     min: 1,
-    max: 1_000_000,
+    max: RETRY_ATTEMPTS_MAX,
     doc: 'How often it is tried in all; 1 is: never again.',
   },
   backoff: {

@@ -3,31 +3,41 @@
  *
  *     <topic id>     [form, [offset of partition 0, of partition 1, ...]]
  *
- * No id that is still in its window lies below these offsets; a partition beyond the list may hold
- * some from its first record on. The first entry of a topic is durable before the first id is sent,
- * so a topic without one holds none. A later entry only spares reading: that it is old, or was
- * lost, costs time and nothing else.
+ * No record with an id that is in its window lies below these offsets; a partition beyond the list
+ * may hold some from its first record on. The first entry of a topic is durable before the first id
+ * is sent, so a topic without one holds none. A later entry only spares reading: that it is old, or
+ * was lost, costs time and nothing else.
  */
 
 import { createError } from '../../base/errors.js';
 import type { StateEntry, StateLog } from '../state/state-log.js';
+import type { KeptIds } from './kept-ids.js';
 
 const FORM = 1;
 
 export class DeduplicationFloors {
   readonly #state: StateLog;
   readonly #floors = new Map<string, readonly number[]>();
+  /** Ids whose records are gone. */
+  readonly kept: KeptIds;
 
-  private constructor(state: StateLog) {
+  private constructor(state: StateLog, kept: KeptIds) {
     this.#state = state;
+    this.kept = kept;
   }
 
   /** `topicIds` are those of today: what was noted of others is removed. */
-  static async load(state: StateLog, topicIds: ReadonlySet<string>): Promise<DeduplicationFloors> {
-    const floors = new DeduplicationFloors(state);
-    for await (const entry of state.load()) floors.#take(entry);
-    const gone = [...floors.#floors.keys()].filter((topicId) => !topicIds.has(topicId));
-    for (const topicId of gone) await floors.forget(topicId);
+  static async load(
+    state: StateLog,
+    kept: KeptIds,
+    topicIds: ReadonlySet<string>,
+  ): Promise<DeduplicationFloors> {
+    const floors = new DeduplicationFloors(state, kept);
+    for await (const entry of state.load()) {
+      if (!kept.take(entry)) floors.#take(entry);
+    }
+    const known = new Set([...floors.#floors.keys(), ...kept.topicIds]);
+    for (const topicId of known) if (!topicIds.has(topicId)) await floors.forget(topicId);
     return floors;
   }
 
@@ -46,6 +56,7 @@ export class DeduplicationFloors {
 
   /** The topic is gone. */
   async forget(topicId: string): Promise<void> {
+    await this.kept.forget(topicId);
     if (!this.#floors.delete(topicId)) return;
     await this.#state.append([{ key: topicId, value: null }]);
   }

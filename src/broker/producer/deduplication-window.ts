@@ -16,9 +16,13 @@ import { ExpiringIds, type IdBounds } from './expiring-ids.js';
 const SLICES = 16;
 
 export interface StoredPlace {
+  /** Or `WAITS`. */
   readonly partition: number;
   readonly offset: number;
 }
+
+/** Instead of a partition: the record waits for its time, and the offset is its number there. */
+export const WAITS = -1;
 
 /** A part of the window's time. */
 export interface WindowSlice {

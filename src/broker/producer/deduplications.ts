@@ -8,12 +8,19 @@ import type { Clock } from '../../base/clock.js';
 import type { StateLog } from '../state/state-log.js';
 import type { HostedTopic } from '../topic/hosted-topic.js';
 import { DeduplicationFloors } from './deduplication-floors.js';
+import type { WaitingNumber } from './deduplication-loading.js';
+import { KeptIds } from './kept-ids.js';
 import { TopicDeduplication } from './topic-deduplication.js';
 
 export interface DeduplicationHome {
   readonly clock: Clock;
+  /** Whether that log was there when the broker was opened. */
+  readonly hasState: boolean;
   /** Gives the log of this state when it is first needed. */
   openState(): Promise<StateLog>;
+  /** Where records that were sent to the topic wait for their time. */
+  waitingRoom(topic: HostedTopic): HostedTopic | undefined;
+  readonly numberOf: WaitingNumber;
   /** Ids of the topics that are there. */
   topicIds(): ReadonlySet<string>;
 }
@@ -31,7 +38,13 @@ export class Deduplications {
     const { topicId } = topic.definition;
     const known = this.#topics.get(topicId);
     if (known !== undefined) return known;
-    const made = new TopicDeduplication(topic, this.#home.clock, () => this.#openFloors());
+    const made = new TopicDeduplication(topic, {
+      clock: this.#home.clock,
+      openFloors: () => this.#openFloors(),
+      waitingRoom: () => this.#home.waitingRoom(topic),
+      numberOf: this.#home.numberOf,
+      mayHaveIds: () => this.#home.hasState || this.#floors !== undefined,
+    });
     this.#topics.set(topicId, made);
     return made;
   }
@@ -60,6 +73,7 @@ export class Deduplications {
 
   async #load(): Promise<DeduplicationFloors> {
     const state = await this.#home.openState();
-    return await DeduplicationFloors.load(state, this.#home.topicIds());
+    const kept = new KeptIds(state, this.#home.clock);
+    return await DeduplicationFloors.load(state, kept, this.#home.topicIds());
   }
 }

@@ -15,10 +15,16 @@ import { createError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import type { Acks } from '../../storage/main.js';
 import type { HostedTopic } from '../topic/hosted-topic.js';
+import type { PartitionLog } from '../topic/partition-log.js';
 import type { DeduplicationFloors } from './deduplication-floors.js';
 import { encodeStoredId } from './deduplication-header.js';
-import { FoundIds } from './deduplication-loading.js';
-import { DeduplicationWindow, type StoredPlace, type WindowSlice } from './deduplication-window.js';
+import { FoundIds, type WaitingNumber } from './deduplication-loading.js';
+import {
+  DeduplicationWindow,
+  type StoredPlace,
+  WAITS,
+  type WindowSlice,
+} from './deduplication-window.js';
 import type { IdBounds } from './expiring-ids.js';
 
 /** A record with an id, and how it is sent. */
@@ -40,6 +46,9 @@ export interface DeduplicatedPlace extends StoredPlace {
   readonly isDuplicate: boolean;
 }
 
+/** How many ids are kept at once. */
+const KEPT_AT_ONCE = 10_000;
+
 /** Found while the window was being built; never seen outside. */
 class FoundInLog extends Error {
   readonly place: StoredPlace;
@@ -50,10 +59,20 @@ class FoundInLog extends Error {
   }
 }
 
+export interface TopicDeduplicationParts {
+  readonly clock: Clock;
+  readonly openFloors: () => Promise<DeduplicationFloors>;
+  /** Where records of the topic wait for their time, with their ids; in its first partition. */
+  readonly waitingRoom: () => HostedTopic | undefined;
+  readonly numberOf: WaitingNumber;
+  /** False: no id was ever sent to a topic of the broker. */
+  readonly mayHaveIds: () => boolean;
+}
+
 export class TopicDeduplication {
   readonly #topic: HostedTopic;
   readonly #clock: Clock;
-  readonly #openFloors: () => Promise<DeduplicationFloors>;
+  readonly #parts: TopicDeduplicationParts;
   readonly #pending = new Map<string, Promise<unknown>>();
   #waitingCount = 0;
   #waitingBytes = 0;
@@ -61,11 +80,17 @@ export class TopicDeduplication {
   #window: DeduplicationWindow | undefined;
   #savedEnds: readonly number[] | undefined;
   #saving: Promise<void> | undefined;
+  #keeping: Promise<void> = Promise.resolve();
+  /** By partition: ids of records below are kept. */
+  readonly #keptBelow = new Map<number, number>();
+  readonly #openedMs: { readonly nowMs: number; readonly monotonicMs: number };
 
-  constructor(topic: HostedTopic, clock: Clock, openFloors: () => Promise<DeduplicationFloors>) {
+  constructor(topic: HostedTopic, parts: TopicDeduplicationParts) {
     this.#topic = topic;
-    this.#clock = clock;
-    this.#openFloors = openFloors;
+    this.#clock = parts.clock;
+    this.#parts = parts;
+    const { clock } = parts;
+    this.#openedMs = { nowMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
   }
 
   get topic(): HostedTopic {
@@ -93,8 +118,44 @@ export class TopicDeduplication {
     const ends = window.oldestEnds();
     if (ends === this.#savedEnds) return;
     this.#savedEnds = ends;
-    const floors = await this.#openFloors();
+    const floors = await this.#parts.openFloors();
     await floors.note(this.#topic.definition.topicId, ends);
+  }
+
+  /**
+   * Ids of records of the partition below `end`, or of those that wait (`WAITS`), are known from
+   * now on also when these records are gone. They are those of transactions that have ended.
+   */
+  async keep(log: PartitionLog, partition: number, end: number): Promise<void> {
+    if (!this.#parts.mayHaveIds()) return;
+    const before = this.#keeping;
+    const keeping = this.#keepNow(before, log, partition, end);
+    this.#keeping = keeping.catch(ignore);
+    await keeping;
+  }
+
+  async #keepNow(
+    before: Promise<void>,
+    log: PartitionLog,
+    partition: number,
+    end: number,
+  ): Promise<void> {
+    await before;
+    const { topicId } = this.#topic.definition;
+    const floors = await this.#parts.openFloors();
+    const known = floors.of(topicId);
+    if (known === undefined) return;
+    // A wall clock that has jumped forwards must not forget ids: this one goes with the other.
+    const { windowMs } = this.#bounds;
+    const steadyMs = this.#openedMs.nowMs + this.#clock.monotonicMs() - this.#openedMs.monotonicMs;
+    const sinceMs = Math.min(steadyMs, this.#clock.nowMs()) - windowMs;
+    let from = Math.max(this.#keptBelow.get(partition) ?? 0, known[partition] ?? 0);
+    while (from < end) {
+      const found = this.#newFound(sinceMs);
+      from = await found.readPart(log, partition, { from, end, countMax: KEPT_AT_ONCE });
+      await floors.kept.keep(topicId, found.inOrder(), this.#bounds);
+      this.#keptBelow.set(partition, from);
+    }
   }
 
   get #bounds(): IdBounds {
@@ -104,7 +165,8 @@ export class TopicDeduplication {
 
   async #duplicate(place: StoredPlace, acks: Acks): Promise<DeduplicatedPlace> {
     const { partition, offset } = place;
-    if (acks === 'durable') {
+    // What lies nowhere in the topic yet is as safe as it was when it was sent.
+    if (acks === 'durable' && partition >= 0) {
       // The first one may have asked for less.
       const log = await this.#topic.partition(partition);
       if (offset >= log.durableOffset) await log.flush(offset);
@@ -227,14 +289,17 @@ export class TopicDeduplication {
   async #buildWindow(nowMs: number, monotonicMs: number): Promise<DeduplicationWindow> {
     const topic = this.#topic;
     const { topicId } = topic.definition;
-    const floors = await this.#openFloors();
+    const floors = await this.#parts.openFloors();
     const known = floors.of(topicId);
-    const { windowMs, idsMax } = this.#bounds;
-    const found = new FoundIds(topicId, nowMs - windowMs, idsMax);
+    const { windowMs } = this.#bounds;
+    const found = this.#newFound(nowMs - windowMs);
     for (const partition of await topic.usedPartitions()) {
       const log = await topic.partition(partition);
       if (known !== undefined) await found.read(log, partition, known[partition] ?? 0);
     }
+    await this.#findWaiting(found, nowMs - windowMs);
+    // Last: what was deleted meanwhile was kept before.
+    await floors.kept.find(topicId, found);
     // A log may end before its floor only when somebody has taken records away by hand.
     const ends = endsOf(topic).map((end, partition) =>
       known === undefined ? end : Math.min(end, known[partition] ?? 0),
@@ -248,6 +313,19 @@ export class TopicDeduplication {
     this.#savedEnds = ends;
     this.#window = window;
     return window;
+  }
+
+  #newFound(sinceMs: number): FoundIds {
+    const { topicId } = this.#topic.definition;
+    const { numberOf } = this.#parts;
+    return new FoundIds({ topicId, sinceMs, idsMax: this.#bounds.idsMax, numberOf });
+  }
+
+  /** What waits has the time of its send: what was sent before the window is not read. */
+  async #findWaiting(found: FoundIds, sinceMs: number): Promise<void> {
+    const log = await this.#parts.waitingRoom()?.partition(0);
+    const from = await log?.offsetOf(Math.max(sinceMs, 0));
+    if (log !== undefined && from !== undefined) await found.read(log, WAITS, from);
   }
 }
 

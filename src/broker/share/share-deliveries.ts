@@ -89,6 +89,28 @@ export class Deliveries {
     return slot;
   }
 
+  /** Takes out up to `max` of the messages that are ready, by their offsets. */
+  takeReady(isWanted: (offset: number) => boolean, max: number): number[] {
+    const taken: number[] = [];
+    this.#ready.filter((slot) => {
+      if (taken.length === max || !isWanted(this.slots.offsetOf(slot))) return true;
+      taken.push(slot);
+      return false;
+    });
+    return taken;
+  }
+
+  /** Those of the offsets that are under way. */
+  offsetsAmong(wanted: ReadonlySet<number>): ReadonlySet<number> {
+    const found = new Set<number>();
+    for (let slot = 0; slot < this.slots.end; slot += 1) {
+      if (this.slots.isUsed(slot) && wanted.has(this.slots.offsetOf(slot))) {
+        found.add(this.slots.offsetOf(slot));
+      }
+    }
+    return found;
+  }
+
   shiftExhausted(): number {
     return this.#exhausted.shift();
   }
@@ -142,11 +164,12 @@ export class Deliveries {
   }
 
   /** Ends a delivery that never reached a consumer. */
-  withdraw(slot: number): void {
+  withdraw(slot: number, nowMs: number, delayMs: number): void {
     const { slots } = this;
     this.move(slot, on.withdraw);
     slots.setDeliveries(slot, slots.deliveriesOf(slot) - 1);
-    this.#ready.unshift(slot);
+    if (delayMs > 0) this.delay(slot, nowMs, delayMs);
+    else this.#ready.unshift(slot);
   }
 
   fail(slot: number): void {

@@ -32,10 +32,11 @@ import type {
   DeliveryOptions,
   ReleaseRequest,
 } from './share-delivery-options.js';
-import { describeStates, type StateRange } from './share-describe.js';
+import { countsOf, describeStates, type StateRange } from './share-describe.js';
 import type { ReceiptAnswer, ReceiptRefusal } from './share-errors.js';
 import type { LostRange } from './share-key-group.js';
-import { DeliveryLedger, type Ending } from './share-ledger.js';
+import { DeliveryLedger, type Ending, type LedgerView } from './share-ledger.js';
+import { type OrderParts, oldestAvailable, takeWanted } from './share-out-of-order.js';
 import type { DeliveryPart } from './share-part.js';
 import { DELIVERIES_MAX, deliveryOf, isReceipt, receiptOf, SLOTS_MAX } from './share-receipt.js';
 import { NONE } from './share-slots.js';
@@ -51,20 +52,23 @@ export class DeliveryState {
   readonly #deliveries: Deliveries;
   readonly #remembered = new RememberedDeliveries();
   readonly #toCome: ToCome;
+  readonly #order: OrderParts;
   readonly #learned = (first: number, end: number) => this.#toCome.add(first, end);
   #limits: DeliveryLimits;
   /** Whether something was offered, so that nothing is restored any more. */
   #isOpen = false;
-  #delivered = 0;
-  #redelivered = 0;
-  #acknowledged = 0;
-  #archived = 0;
-  #released = 0;
+  readonly #totals = { delivered: 0, redelivered: 0, acknowledged: 0, archived: 0, released: 0 };
 
   constructor({ startOffset, nowMs, limits, keyBounds, onLeaseEnded }: DeliveryOptions) {
     this.#ledger = new DeliveryLedger(startOffset);
     this.#deliveries = new Deliveries(keyBounds !== undefined, nowMs, onLeaseEnded ?? ignore);
     this.#toCome = new ToCome(keyBounds);
+    this.#order = {
+      ledger: this.#ledger,
+      deliveries: this.#deliveries,
+      toCome: this.#toCome,
+      remembered: this.#remembered,
+    };
     this.#limits = limits;
     this.setLimits(limits);
   }
@@ -79,14 +83,55 @@ export class DeliveryState {
     return this.#ledger.endOffset;
   }
 
+  /** Whether there is, or was, a message; what lies before the start is known. */
+  isKnown(offset: number): boolean {
+    return this.#ledger.isKnown(offset);
+  }
+
+  /** Whether the message is done with; what lies before the start is. */
+  isFinished(offset: number): boolean {
+    return this.#ledger.isFinished(offset);
+  }
+
+  /** More about what is known and finished, for those who look. */
+  get ledger(): LedgerView {
+    return this.#ledger;
+  }
+
   /** Something comes back by itself at this time, or later; undefined: nothing will. */
   get nextMs(): number | undefined {
     return this.#deliveries.deadlines.nextMs;
   }
 
-  /** Keys with messages under way or to come. */
-  get keyCount(): number {
-    return this.#toCome.keyCount;
+  /** What consumers have: messages, and their bytes as far as they were noted. */
+  get inFlightCount(): number {
+    return this.#deliveries.inFlightCount;
+  }
+
+  get inFlightBytes(): number {
+    return this.#deliveries.inFlightBytes;
+  }
+
+  /** Messages for the dead letters, which nobody has taken. */
+  get exhaustedCount(): number {
+    return this.#deliveries.countOf(states.EXHAUSTED);
+  }
+
+  /** Messages that a transaction has, or whoever took them. */
+  get heldCount(): number {
+    return this.#deliveries.countOf(states.FROZEN) + this.#deliveries.countOf(states.MOVING);
+  }
+
+  /** Whether there is a message to give out, limits aside; leases that have ended are not seen. */
+  get isReady(): boolean {
+    const deliveries = this.#deliveries;
+    if (deliveries.countOf(states.READY) > 0) return true;
+    return this.#toCome.hasNext && deliveries.slots.count < this.#limits.underWayMax;
+  }
+
+  /** Messages that are back or to come; in key order some of them wait for others. */
+  get availableCount(): number {
+    return this.#deliveries.countOf(states.READY) + this.#toCome.count;
   }
 
   /** What a consumer has: messages, and their bytes as far as they were noted. */
@@ -96,22 +141,7 @@ export class DeliveryState {
   }
 
   counts(): DeliveryCounts {
-    const deliveries = this.#deliveries;
-    return {
-      toCome: this.#toCome.count,
-      ready: deliveries.countOf(states.READY),
-      waiting: deliveries.countOf(states.WAITING),
-      exhausted: deliveries.countOf(states.EXHAUSTED),
-      moving: deliveries.countOf(states.MOVING),
-      inFlight: deliveries.inFlightCount,
-      inFlightBytes: deliveries.inFlightBytes,
-      delivered: this.#delivered,
-      redelivered: this.#redelivered,
-      acknowledged: this.#acknowledged,
-      archived: this.#archived,
-      released: this.#released,
-      expired: deliveries.expiredCount,
-    };
+    return countsOf(this.#order, this.#totals);
   }
 
   /** The first `max` runs of offsets in one state; costs a sort of what is under way. */
@@ -156,7 +186,8 @@ export class DeliveryState {
   }
 
   /** Gives messages out, into the block; returns how many. */
-  acquire(block: AcquiredBlock, { max, owner, nowMs, leaseMs }: AcquireRequest): number {
+  acquire(block: AcquiredBlock, request: AcquireRequest): number {
+    const { max, nowMs } = request;
     const deliveries = this.#deliveries;
     block.clear();
     deliveries.sweep(nowMs, max);
@@ -166,12 +197,7 @@ export class DeliveryState {
       let slot = deliveries.shiftReady();
       if (slot === NONE) slot = this.#beginNext(nowMs);
       if (slot === NONE) break;
-      const receipt = deliveries.lease(slot, owner, nowMs, leaseMs);
-      const delivery = deliveryOf(receipt);
-      this.#delivered += 1;
-      if (delivery > 1) this.#redelivered += 1;
-      const { slots } = deliveries;
-      block.add(slots.offsetOf(slot), receipt, delivery, slots.failuresOf(slot));
+      this.#give(block, slot, request);
     }
     return block.count;
   }
@@ -196,7 +222,7 @@ export class DeliveryState {
     const slot = deliveries.find(offset, receipt);
     const refusal = this.#refusal(slot, on.release);
     if (refusal !== undefined) return refusal;
-    this.#released += 1;
+    this.#totals.released += 1;
     if (isFailure) deliveries.fail(slot);
     if (delayMs > 0 && !deliveries.isExhausted(slot)) {
       deliveries.delay(slot, nowMs, delayMs);
@@ -213,16 +239,39 @@ export class DeliveryState {
     return this.#moveBy(offset, receipt, on.extend, (slot) => deadlines.set(slot, nowMs, leaseMs));
   }
 
-  /** The message never reached a consumer: its delivery does not count, and it is the next one. */
-  withdraw(offset: number, receipt: number): ReceiptAnswer {
+  /**
+   * The message never reached a consumer, who had it or of whom it was taken: its delivery does not
+   * count, and it is the next one, or comes after a delay.
+   */
+  withdraw(offset: number, receipt: number, nowMs = 0, delayMs = 0): ReceiptAnswer {
     const deliveries = this.#deliveries;
     const slot = deliveries.find(offset, receipt);
     const refusal = this.#refusal(slot, on.withdraw);
     if (refusal !== undefined) return refusal;
-    this.#delivered -= 1;
-    if (deliveryOf(receipt) > 1) this.#redelivered -= 1;
-    deliveries.withdraw(slot);
+    if (deliveries.slots.phaseOf(slot) !== states.MOVING) this.#uncount(receipt);
+    deliveries.withdraw(slot, nowMs, delayMs);
     return 'done';
+  }
+
+  /**
+   * Gives out those of the wanted messages that may be given out now, in any order and past all
+   * limits: for whoever looks after a queue. Returns how many; `withdraw` takes one back. In key
+   * order it does not block the key of one that was never given out. A search of what is back.
+   */
+  acquireAll(block: AcquiredBlock, wanted: ReadonlySet<number>, request: AcquireRequest): number {
+    const deliveries = this.#deliveries;
+    const { nowMs } = request;
+    const max = Math.min(request.max, block.capacity);
+    block.clear();
+    deliveries.sweep(nowMs, max);
+    const slots = takeWanted(this.#order, wanted, max);
+    for (const slot of slots) this.#give(block, slot, request);
+    return block.count;
+  }
+
+  /** The lowest offsets of messages that could be given out, whatever their keys. */
+  oldestAvailable(max: number): ReadonlySet<number> {
+    return oldestAvailable(this.#order, max);
   }
 
   /** How many bytes the message has, for the counts of bytes. */
@@ -237,6 +286,25 @@ export class DeliveryState {
   isHeld(offset: number, receipt: number): boolean {
     const slot = this.#deliveries.find(offset, receipt);
     return slot !== NONE && this.#deliveries.slots.phaseOf(slot) !== states.MOVING;
+  }
+
+  /** Whether a transaction has the message: it is frozen, or moving to the dead letters. */
+  isHeldByTransaction(offset: number, receipt: number): boolean {
+    const slot = this.#deliveries.find(offset, receipt);
+    return slot !== NONE && states.isHeldByTransaction(this.#deliveries.slots.phaseOf(slot));
+  }
+
+  /** Takes a message that its consumer has not seen: then `commitArchive` or `withdraw`. */
+  take(offset: number, receipt: number): ReceiptAnswer {
+    return this.#moveBy(offset, receipt, on.take, () => this.#uncount(receipt));
+  }
+
+  /** What is known of a delivery that goes on. */
+  leaseOf(offset: number, receipt: number): { failures: number; endsMs: number } | undefined {
+    const { slots, deadlines } = this.#deliveries;
+    const slot = this.#deliveries.find(offset, receipt);
+    if (slot === NONE) return undefined;
+    return { failures: slots.failuresOf(slot), endsMs: deadlines.dueMsOf(slot) };
   }
 
   /** The lease does not end by time, until a transaction commits the message, or thaws it. */
@@ -306,7 +374,7 @@ export class DeliveryState {
     });
     this.#toCome.dropBelow(offset, count - underWay);
     for (const group of groups) this.#toCome.finish(group);
-    this.#archived += count;
+    this.#totals.archived += count;
     this.#ledger.dropBelow(offset);
     this.#remembered.forgetFinished(this.#ledger);
   }
@@ -341,6 +409,21 @@ export class DeliveryState {
     const { startOffset, acknowledged, archived, attempts } = part;
     this.#ledger.restore(startOffset, acknowledged, archived);
     this.#remembered.add(attempts, clocks, this.#ledger);
+  }
+
+  #give(block: AcquiredBlock, slot: number, { owner, nowMs, leaseMs }: AcquireRequest): void {
+    const { slots } = this.#deliveries;
+    const receipt = this.#deliveries.lease(slot, owner, nowMs, leaseMs);
+    const delivery = deliveryOf(receipt);
+    this.#totals.delivered += 1;
+    if (delivery > 1) this.#totals.redelivered += 1;
+    block.add(slots.offsetOf(slot), receipt, delivery, slots.failuresOf(slot));
+  }
+
+  /** The delivery was none. */
+  #uncount(receipt: number): void {
+    this.#totals.delivered -= 1;
+    if (deliveryOf(receipt) > 1) this.#totals.redelivered -= 1;
   }
 
   #open(): void {
@@ -380,8 +463,8 @@ export class DeliveryState {
     const group = deliveries.slots.groupOf(slot);
     deliveries.move(slot, event);
     this.#ledger.finish(offset, ending, delivery);
-    if (ending === 'Acknowledged') this.#acknowledged += 1;
-    else this.#archived += 1;
+    if (ending === 'Acknowledged') this.#totals.acknowledged += 1;
+    else this.#totals.archived += 1;
     this.#toCome.finish(group);
     return 'done';
   }

@@ -3,9 +3,42 @@
  */
 
 import type { Deliveries } from './share-deliveries.js';
+import type { DeliveryCounts } from './share-delivery-options.js';
 import type { DeliveryLedger } from './share-ledger.js';
 import type { OffsetRange } from './share-ranges.js';
-import { type DeliveryStateName, phaseStates, phases } from './share-states.js';
+import {
+  type DeliveryStateName,
+  EXHAUSTED,
+  MOVING,
+  phaseStates,
+  phases,
+  READY,
+  WAITING,
+} from './share-states.js';
+import type { ToCome } from './share-to-come.js';
+
+/** What has happened so far, since the state was made. */
+export type DeliveryTotals = Pick<
+  DeliveryCounts,
+  'delivered' | 'redelivered' | 'acknowledged' | 'archived' | 'released'
+>;
+
+export function countsOf(
+  { deliveries, toCome }: { readonly deliveries: Deliveries; readonly toCome: ToCome },
+  totals: DeliveryTotals,
+): DeliveryCounts {
+  return {
+    toCome: toCome.count,
+    ready: deliveries.countOf(READY),
+    waiting: deliveries.countOf(WAITING),
+    exhausted: deliveries.countOf(EXHAUSTED),
+    moving: deliveries.countOf(MOVING),
+    inFlight: deliveries.inFlightCount,
+    inFlightBytes: deliveries.inFlightBytes,
+    ...totals,
+    expired: deliveries.expiredCount,
+  };
+}
 
 export interface StateRange extends OffsetRange {
   readonly state: DeliveryStateName;
@@ -77,3 +110,43 @@ function sortedByOffset({ slots }: Deliveries): Uint32Array {
   }
   return used.sort((one, other) => slots.offsetOf(one) - slots.offsetOf(other));
 }
+
+export function sumOfCounts(all: readonly DeliveryCounts[]): DeliveryCounts {
+  const sum = { ...NO_COUNTS };
+  for (const counts of all) {
+    for (const name of countNames) sum[name] += counts[name];
+  }
+  return sum;
+}
+
+const countNames = [
+  'toCome',
+  'ready',
+  'waiting',
+  'exhausted',
+  'moving',
+  'inFlight',
+  'inFlightBytes',
+  'delivered',
+  'redelivered',
+  'acknowledged',
+  'archived',
+  'released',
+  'expired',
+] as const satisfies readonly (keyof DeliveryCounts)[];
+
+const NO_COUNTS: { -readonly [Name in keyof DeliveryCounts]: number } = {
+  toCome: 0,
+  ready: 0,
+  waiting: 0,
+  exhausted: 0,
+  moving: 0,
+  inFlight: 0,
+  inFlightBytes: 0,
+  delivered: 0,
+  redelivered: 0,
+  acknowledged: 0,
+  archived: 0,
+  released: 0,
+  expired: 0,
+};

@@ -30,6 +30,12 @@ interface KeptEnding {
   readonly delivery: number;
 }
 
+/** What others may ask. */
+export type LedgerView = Pick<
+  DeliveryLedger,
+  'startOffset' | 'isArchived' | 'firstUnfinishedFrom' | 'knownFrom'
+>;
+
 export class DeliveryLedger {
   readonly #known = new OffsetRanges();
   readonly #finished = new OffsetRanges();
@@ -62,6 +68,23 @@ export class DeliveryLedger {
 
   isFinished(offset: number): boolean {
     return offset < this.#startOffset || this.#finished.has(offset);
+  }
+
+  /** How many offsets from this one on are known. */
+  knownFrom(offset: number): number {
+    let count = 0;
+    for (const { first, end } of this.#known.ranges(offset)) count += end - Math.max(first, offset);
+    return count;
+  }
+
+  /** Whether it was finished otherwise than by an acknowledgement; not known below the start. */
+  isArchived(offset: number): boolean {
+    return this.#archived.has(offset);
+  }
+
+  /** The first offset from this one on that is not finished. */
+  firstUnfinishedFrom(offset: number): number {
+    return this.#finished.firstMissing(Math.max(offset, this.#startOffset));
   }
 
   /** Notes that the offsets are known; `learned` hears of the runs that were not. */

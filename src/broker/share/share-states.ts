@@ -9,7 +9,7 @@
  *                 exhausted   had all the deliveries or failures it may have: for the dead letters
  *     Acquired    leased      a consumer has it, until its lease ends
  *                 frozen      a transaction is to finish it; the lease does not end meanwhile
- *                 moving      a transaction takes it to the dead letters
+ *                 moving      a transaction takes it to the dead letters, or it is dropped
  *
  * A message that was never given out is Available, a finished one Acknowledged or Archived, and
  * neither has a phase. A row that is not in the table is a bug of the caller, but for what comes
@@ -63,6 +63,8 @@ export const phaseEvents = [
   'freeze',
   'thaw',
   'move',
+  /** Whoever looks after the group takes it, before its consumer has seen it. */
+  'take',
   /** The transaction has committed. */
   'commit-acknowledge',
   'commit-archive',
@@ -86,6 +88,7 @@ export const phaseMoves: Readonly<
     withdraw: 'ready',
     expire: 'ready',
     freeze: 'frozen',
+    take: 'moving',
     drop: 'Archived',
   },
   frozen: {
@@ -94,7 +97,12 @@ export const phaseMoves: Readonly<
     'commit-archive': 'Archived',
     drop: 'Archived',
   },
-  moving: { thaw: 'exhausted', 'commit-archive': 'Archived', drop: 'Archived' },
+  moving: {
+    thaw: 'exhausted',
+    withdraw: 'ready',
+    'commit-archive': 'Archived',
+    drop: 'Archived',
+  },
 };
 
 /** The same by numbers, for the hot path: an index into `phases`, or one of these. */
@@ -125,6 +133,7 @@ export const on = {
   freeze: phaseEvents.indexOf('freeze'),
   thaw: phaseEvents.indexOf('thaw'),
   move: phaseEvents.indexOf('move'),
+  take: phaseEvents.indexOf('take'),
   commitAcknowledge: phaseEvents.indexOf('commit-acknowledge'),
   commitArchive: phaseEvents.indexOf('commit-archive'),
   drop: phaseEvents.indexOf('drop'),
@@ -136,6 +145,11 @@ const moves = Uint8Array.from(
 /** Whether nobody has the message in this phase. */
 export function isAvailable(phase: number): boolean {
   return phase === READY || phase === WAITING || phase === EXHAUSTED;
+}
+
+/** Whether a transaction is to finish the message. */
+export function isHeldByTransaction(phase: number): boolean {
+  return phase === FROZEN || phase === MOVING;
 }
 
 /** Whether the event may happen in this phase. */

@@ -8,7 +8,12 @@
 import { createError } from '../../base/errors.js';
 import type { Attempts, Deliveries } from './share-deliveries.js';
 import type { DeliveryLedger, FinishedRange } from './share-ledger.js';
-import { type DeliveryPart, PART_ENTRIES_MAX, type StoredAttempts } from './share-part.js';
+import {
+  addAttempts,
+  type DeliveryPart,
+  PART_ENTRIES_MAX,
+  type StoredAttempts,
+} from './share-part.js';
 import { SLOTS_MAX } from './share-receipt.js';
 import { WAITING } from './share-states.js';
 
@@ -43,21 +48,25 @@ export class RememberedDeliveries {
 
   /** Adds what a part says; LOG_CORRUPT when more messages were under way than can be. */
   add(attempts: readonly StoredAttempts[], clocks: ClockPair, ledger: DeliveryLedger): void {
-    for (const { offset, deliveries, failures, notBeforeMs } of attempts) {
-      const dueMs =
-        notBeforeMs === 0 ? Number.NEGATIVE_INFINITY : notBeforeMs - clocks.wallMs + clocks.nowMs;
-      const known = this.#attempts.get(offset);
-      if (known !== undefined && known.deliveries > deliveries) continue;
-      // Of one delivery, what is known later is more: it has failed, or comes again at a time.
-      this.#attempts.set(offset, {
-        deliveries,
-        failures: Math.max(failures, known?.failures ?? 0),
-        dueMs: known?.deliveries === deliveries ? Math.max(dueMs, known.dueMs) : dueMs,
-      });
+    for (const run of attempts) {
+      this.#addRun(run, clocks);
+      if (this.#attempts.size > this.#checkedAt) this.forgetFinished(ledger);
+      if (this.#attempts.size <= SLOTS_MAX) continue;
+      throw createError('LOG_CORRUPT', { expected: `at most ${SLOTS_MAX} messages under way` });
     }
-    if (this.#attempts.size > this.#checkedAt) this.forgetFinished(ledger);
-    if (this.#attempts.size <= SLOTS_MAX) return;
-    throw createError('LOG_CORRUPT', { expected: `at most ${SLOTS_MAX} messages under way` });
+  }
+
+  #addRun(run: StoredAttempts, clocks: ClockPair): void {
+    const { deliveries, failures, notBeforeMs } = run;
+    const dueMs =
+      notBeforeMs === 0 ? Number.NEGATIVE_INFINITY : notBeforeMs - clocks.wallMs + clocks.nowMs;
+    // Messages of a run share what is remembered of them.
+    const shared = { deliveries, failures, dueMs };
+    for (let offset = run.offset; offset < run.offset + run.count; offset += 1) {
+      const known = this.#attempts.get(offset);
+      if (known === undefined) this.#attempts.set(offset, shared);
+      else if (known.deliveries <= deliveries) this.#attempts.set(offset, merged(known, shared));
+    }
   }
 
   forgetFinished(ledger: DeliveryLedger): void {
@@ -71,9 +80,19 @@ export class RememberedDeliveries {
     for (const [offset, { deliveries, failures, dueMs }] of this.#attempts) {
       const isLater = dueMs > clocks.nowMs;
       const notBeforeMs = isLater ? Math.ceil(dueMs - clocks.nowMs + clocks.wallMs) : 0;
-      yield { offset, deliveries, failures, notBeforeMs };
+      yield { offset, count: 1, deliveries, failures, notBeforeMs };
     }
   }
+}
+
+/** Of one delivery, what is known later is more: it has failed, or comes again at a time. */
+function merged(known: RememberedAttempts, next: RememberedAttempts): RememberedAttempts {
+  const isSame = known.deliveries === next.deliveries;
+  return {
+    deliveries: next.deliveries,
+    failures: Math.max(next.failures, known.failures),
+    dueMs: isSame ? Math.max(next.dueMs, known.dueMs) : next.dueMs,
+  };
 }
 
 /** All of a state, in parts of a bounded size. The state is not changed meanwhile. */
@@ -96,7 +115,9 @@ export function* storedParts(
   }
   for (const attempts of grouped(allAttempts(deliveries, remembered, clocks))) {
     attempts.sort((one, other) => one.offset - other.offset);
-    yield { startOffset, acknowledged: [], archived: [], attempts };
+    const runs: StoredAttempts[] = [];
+    for (const each of attempts) addAttempts(runs, each);
+    yield { startOffset, acknowledged: [], archived: [], attempts: runs };
     isFirst = false;
   }
   if (isFirst) yield { startOffset, acknowledged: [], archived: [], attempts: [] };
@@ -114,6 +135,7 @@ function* allAttempts(
     const dueMs = isWaiting ? deadlines.dueMsOf(slot) - clocks.nowMs + clocks.wallMs : 0;
     yield {
       offset: slots.offsetOf(slot),
+      count: 1,
       deliveries: slots.deliveriesOf(slot),
       failures: slots.failuresOf(slot),
       notBeforeMs: Math.max(0, Math.ceil(dueMs)),

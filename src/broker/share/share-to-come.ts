@@ -20,6 +20,8 @@ export class ToCome {
   /** Messages in key order, the lost ones included. */
   #keyedCount = 0;
   #takenGroup = NONE;
+  /** Messages that were taken out of the order of keys, and are not passed over yet. */
+  readonly #removed = new OffsetRanges();
 
   constructor(keyBounds: KeyBounds | undefined) {
     this.#keys = keyBounds === undefined ? undefined : new KeyGroups(keyBounds);
@@ -29,9 +31,9 @@ export class ToCome {
     return this.#free.count + this.#keyedCount;
   }
 
-  /** Keys with messages under way or to come. */
-  get keyCount(): number {
-    return this.#keys?.count ?? 0;
+  /** Whether `take` would give a message. */
+  get hasNext(): boolean {
+    return this.#free.first !== undefined || this.#keys?.nextOffset !== undefined;
   }
 
   /** The group of the message that was taken last; NONE when keys do not matter to it. */
@@ -55,6 +57,7 @@ export class ToCome {
   /** The next message, which is to come no more; or NOTHING. */
   take(): number {
     this.#takenGroup = NONE;
+    this.#passRemoved();
     const keyed = this.#keys?.nextOffset;
     if (keyed === undefined) return this.#free.shift() ?? NOTHING;
     const free = this.#free.first;
@@ -64,9 +67,33 @@ export class ToCome {
     return keyed;
   }
 
+  /**
+   * Takes out one message that is to come, wherever it stands: `isToCome` tells whether it does, in
+   * key order. False: it does not.
+   */
+  remove(offset: number, isToCome: () => boolean): boolean {
+    if (this.#free.has(offset)) {
+      this.#free.remove(offset, offset + 1);
+      return true;
+    }
+    if (this.#keys === undefined || this.#removed.has(offset)) return false;
+    if (!isToCome()) return false;
+    this.#removed.add(offset);
+    this.#keyedCount -= 1;
+    this.#passRemoved();
+    return true;
+  }
+
+  /** A message that was never offered is given out otherwise; its key may find it all the same. */
+  passOver(offset: number): void {
+    if (this.#keys !== undefined) this.#removed.add(offset);
+  }
+
   /** The message that was taken with its group is finished. */
   finish(group: number): void {
-    if (group !== NONE) this.#keyed().finish(group);
+    if (group === NONE) return;
+    this.#keyed().finish(group);
+    this.#passRemoved();
   }
 
   beginLookUp(): LostRange | undefined {
@@ -74,6 +101,7 @@ export class ToCome {
   }
 
   addFound(lookUp: LostRange, offset: number): boolean {
+    if (this.#removed.has(offset)) return true;
     return this.#keyed().addFound(lookUp, offset);
   }
 
@@ -88,7 +116,18 @@ export class ToCome {
     if (first !== undefined && first < offset) this.#free.remove(first, offset);
     this.#keyedCount -= count - (before - this.#free.count);
     assert(this.#keyedCount >= 0, 'what is dropped was to come');
+    this.#removed.trim(offset);
     this.#keys?.dropBelow(offset);
+  }
+
+  /** A message that was taken out of the order blocks its key no more. */
+  #passRemoved(): void {
+    while (this.#removed.count > 0) {
+      const next = this.#keys?.nextOffset;
+      if (next === undefined || !this.#removed.has(next)) return;
+      this.#removed.remove(next);
+      this.#keyed().finish(this.#keyed().take());
+    }
   }
 
   #keyed(): KeyGroups {

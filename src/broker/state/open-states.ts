@@ -5,7 +5,7 @@
 import { assert } from '../../base/assert.js';
 import { createError, hasCode } from '../../base/errors.js';
 import type { Log, LogOptions, LogsFolder } from '../../storage/main.js';
-import { embedPartitionLog } from '../topic/partition-log.js';
+import { embedPartitionLog, type PartitionLog } from '../topic/partition-log.js';
 import { PartitionStateLog, stateLogOptions } from './partition-state-log.js';
 import type { StateLog } from './state-log.js';
 
@@ -20,6 +20,11 @@ export class OpenStates {
 
   /** The state in this folder, made when it is absent, altered when it has other options. */
   async open(name: string, options: LogOptions = stateLogOptions): Promise<StateLog> {
+    return new PartitionStateLog(await this.openLog(name, options), name);
+  }
+
+  /** The same as a log, for state that has a form of its own. */
+  async openLog(name: string, options: LogOptions): Promise<PartitionLog> {
     if (this.#isClosed) throw createError('BROKER_CLOSED', { path: this.#folder.directory });
     const known = this.#logs.get(name);
     const opening = known ?? this.#openLog(name, options);
@@ -27,7 +32,7 @@ export class OpenStates {
       this.#logs.set(name, opening);
       opening.catch(() => this.#logs.delete(name));
     }
-    return new PartitionStateLog(embedPartitionLog(await opening), name);
+    return embedPartitionLog(await opening);
   }
 
   /** The id of a state that is open: 32 hexadecimal digits, the same as long as its folder is. */

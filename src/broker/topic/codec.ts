@@ -80,3 +80,10 @@ export function asInvalid(codec: { readonly name: string }, error: unknown): Mil
 export function copyBytes(given: Uint8Array): Uint8Array {
   return Buffer.from(given);
 }
+
+/** Throws OPTION_INVALID for what is no codec; absent is none. */
+export function checkCodec(codec: Codec<unknown, never> | undefined): void {
+  if (codec === undefined) return;
+  if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') return;
+  throw createError('OPTION_INVALID', { option: 'codec', expected: 'encode and decode' });
+}

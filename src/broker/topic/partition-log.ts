@@ -64,6 +64,8 @@ export interface PartitionLog {
   deleteRecordsBefore(offset: number): Promise<number>;
   /** Notes that `group` is done with everything below `offset`; undefined takes it back. */
   reportOffset(group: string, offset: number | undefined): void;
+  /** Of all batches that are stored; may read a few files. */
+  bytes(): Promise<number>;
   /** Makes durable what was accepted and ends reading loops. Idempotent. */
   close(): Promise<void>;
 }
@@ -153,6 +155,10 @@ class EmbeddedPartitionLog implements PartitionLog {
 
   reportOffset(group: string, offset: number | undefined): void {
     this.#log.reportOffset(group, offset);
+  }
+
+  async bytes(): Promise<number> {
+    return (await this.#log.stats()).bytes;
   }
 
   close(): Promise<void> {

@@ -1,8 +1,9 @@
 /**
  * What defines a topic, and how it lies in the log of definitions.
  *
- * A value is `[form, topicId, state, createdMs, [[option, value], ...]]` under the topic's name. A
- * definition that says `deleting` is no topic any more: its folders are on their way out.
+ * A value is `[form, topicId, state, createdMs, [[option, value], ...]]` under the topic's name,
+ * with the name of its owner behind them when it has one. A definition that says `deleting` is no
+ * topic any more: its folders are on their way out.
  */
 
 import { createError } from '../../base/errors.js';
@@ -18,17 +19,23 @@ export interface TopicDefinition {
   readonly state: 'active' | 'deleting';
   readonly createdMs: number;
   readonly config: TopicConfig;
+  /**
+   * The topic or the queue that it belongs to, and goes with; a queue's own topic belongs to
+   * itself. Undefined: to nobody.
+   */
+  readonly owner: string | undefined;
 }
 
 export function encodeTopicDefinition(definition: TopicDefinition): StateValue {
-  const { topicId, state, createdMs, config } = definition;
+  const { topicId, state, createdMs, config, owner } = definition;
   const options = Object.entries(config).map(([name, value]): StatePart => [name, value]);
-  return [FORM, topicId, state, createdMs, options];
+  const value = [FORM, topicId, state, createdMs, options];
+  return owner === undefined ? value : [...value, owner];
 }
 
 /** Throws FORMAT_UNSUPPORTED for a newer form, LOG_CORRUPT for what is none. */
 export function decodeTopicDefinition(name: string, value: StateValue): TopicDefinition {
-  const [form, topicId, state, createdMs, options] = value;
+  const [form, topicId, state, createdMs, options, owner] = value;
   if (typeof form === 'number' && form > FORM) {
     throw createError('FORMAT_UNSUPPORTED', { topic: name, expected: FORM, actual: form });
   }
@@ -36,7 +43,8 @@ export function decodeTopicDefinition(name: string, value: StateValue): TopicDef
   if (typeof topicId !== 'string' || !/^[0-9a-f]{32}$/.test(topicId)) throw damaged(name, 'id');
   if (state !== 'active' && state !== 'deleting') throw damaged(name, 'state');
   if (typeof createdMs !== 'number') throw damaged(name, 'createdMs');
-  return { name, topicId, state, createdMs, config: decodeOptions(name, options) };
+  if (owner !== undefined && typeof owner !== 'string') throw damaged(name, 'owner');
+  return { name, topicId, state, createdMs, config: decodeOptions(name, options), owner };
 }
 
 function decodeOptions(name: string, parts: StatePart | undefined): TopicConfig {

@@ -17,6 +17,11 @@ export function checkTopicName(name: unknown): asserts name is string {
   if (reason !== undefined) throw invalidName(name, reason);
 }
 
+/** Whether topics of this name are the broker's own, which users do not see. */
+export function isInternalName(name: string): boolean {
+  return name.startsWith(INTERNAL_PREFIX);
+}
+
 /** Equal for names that Kafka's metrics take for one. */
 export function collisionKey(name: string): string {
   return name.replaceAll('.', '_');
@@ -42,7 +47,7 @@ function refusalOf(name: unknown): string | undefined {
   if (name.length > limits.topicNameMax) return `it has more than ${limits.topicNameMax} letters`;
   if (!NAME.test(name)) return 'it has other letters than a-z, A-Z, 0-9, ., _ and -';
   if (name === '.' || name === '..') return 'it means a folder';
-  if (name.startsWith(INTERNAL_PREFIX)) return `names with ${INTERNAL_PREFIX} are the broker's own`;
+  if (isInternalName(name)) return `names with ${INTERNAL_PREFIX} are the broker's own`;
   return undefined;
 }
 

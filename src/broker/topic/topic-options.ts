@@ -137,6 +137,16 @@ export function alterTopicOptions(
   return restoreTopicOptions(altered, topic);
 }
 
+/** Those of the options that can be altered and are others than the topic has. */
+export function changedOptions(config: TopicConfig, asked: TopicOptions): TopicOptions {
+  const names = optionNames(asked).filter((name) => alterable.includes(name));
+  const changed = names.filter((name) => {
+    const value = asked[name];
+    return value !== undefined && shownOption(value) !== shownOption(config[name]);
+  });
+  return Object.fromEntries(changed.map((name) => [name, asked[name]]));
+}
+
 /** A topic with more partitions. Throws OPTION_INVALID when they are not more. */
 export function growTopicOptions(
   config: TopicConfig,

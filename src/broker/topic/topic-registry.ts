@@ -11,8 +11,11 @@
  *              (none)          when the last folder is durably gone
  *
  * So a crash at any point leaves the old topic or the new one, or a deletion that open finishes.
+ * Topics of the broker's own belong to another one, and go with it: one append says so of all.
  */
 
+import { isDeepStrictEqual } from 'node:util';
+import { assert } from '../../base/assert.js';
 import { createError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import { Mutex } from '../../base/mutex.js';
@@ -26,9 +29,16 @@ import {
   type TopicDefinition,
 } from './topic-definition.js';
 import { topicExists, unknownTopic } from './topic-errors.js';
-import { checkTopicName, collidingName, collisionKey, partitionFolder } from './topic-name.js';
+import {
+  checkTopicName,
+  collidingName,
+  collisionKey,
+  isInternalName,
+  partitionFolder,
+} from './topic-name.js';
 import {
   alterTopicOptions,
+  changedOptions,
   checkDeclared,
   growTopicOptions,
   resolveTopicOptions,
@@ -38,6 +48,11 @@ import {
 
 /** Changes of topics that may wait for their turn. */
 const CHANGES_MAX = 10_000;
+
+interface DeletedTopic {
+  readonly topic: HostedTopic;
+  readonly definition: TopicDefinition;
+}
 
 /** Who is told of topics as they change; each is told once the change is durable. */
 export interface TopicWatcher extends PartitionWatcher {
@@ -56,8 +71,8 @@ export class TopicRegistry {
   readonly #environment: BrokerEnvironment;
   readonly #definitions: StateLog;
   readonly #topics = new Map<string, HostedTopic>();
-  /** Names of topics whose removal failed in the middle; asking again goes on with it. */
-  readonly #deleting = new Map<string, TopicDefinition>();
+  /** Topics whose removal failed in the middle, by name; asking again goes on with it. */
+  readonly #deleting = new Map<string, DeletedTopic>();
   /** Names in use, those of topics that are being deleted too, by what they collide as. */
   readonly #names = new Map<string, string>();
   readonly #watchers: TopicWatcher[] = [];
@@ -99,9 +114,19 @@ export class TopicRegistry {
     this.#watchers.push(watcher);
   }
 
-  /** By name. */
+  /** By name; the broker's own are left out. */
   list(): readonly HostedTopic[] {
+    return this.all().filter(({ name }) => !isInternalName(name));
+  }
+
+  /** By name. */
+  all(): readonly HostedTopic[] {
     return [...this.#topics.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /** The broker's own topics that go with this one. */
+  ownedBy(owner: string): readonly HostedTopic[] {
+    return this.all().filter((topic) => isOwnedBy(topic, owner));
   }
 
   /** Throws INVALID_TOPIC_NAME, UNKNOWN_TOPIC. */
@@ -126,11 +151,29 @@ export class TopicRegistry {
     });
   }
 
-  /** Throws TOPIC_EXISTS. */
-  create(name: string, options: TopicOptions): Promise<HostedTopic> {
+  /** Throws TOPIC_EXISTS. `owner` is the queue that the topic is made for. */
+  create(name: string, options: TopicOptions, owner?: string): Promise<HostedTopic> {
     return this.#change(name, () => {
       if (this.#topics.has(name)) throw topicExists(name);
-      return this.#create(name, options);
+      return this.#create(name, options, owner);
+    });
+  }
+
+  /**
+   * A topic of the broker's own, made or altered to have these options: it is in no list, users
+   * cannot name it, and it goes with its owner. Throws UNKNOWN_TOPIC without the owner.
+   */
+  declareInternal(name: string, options: TopicOptions, owner: string): Promise<HostedTopic> {
+    assert(isInternalName(name), 'the name is one of the broker itself');
+    return this.#changeAny(name, async () => {
+      if (!this.#topics.has(owner)) throw unknownTopic(owner);
+      const topic = this.#topics.get(name);
+      if (topic === undefined) return await this.#create(name, options, owner);
+      if (topic.definition.owner !== owner) throw topicExists(name);
+      const { config } = topic.definition;
+      const altered = alterTopicOptions(config, changedOptions(config, options), name);
+      if (!isDeepStrictEqual(config, altered)) await this.#define(topic, altered);
+      return topic;
     });
   }
 
@@ -161,19 +204,19 @@ export class TopicRegistry {
   delete(name: string): Promise<void> {
     return this.#change(name, async () => {
       const topic = this.#topics.get(name);
-      const definition = topic?.definition ?? this.#deleting.get(name);
-      if (definition === undefined) throw unknownTopic(name);
-      const deleting: TopicDefinition = { ...definition, state: 'deleting' };
-      if (topic !== undefined) {
-        await this.#store(name, deleting);
-        this.#topics.delete(name);
-        this.#deleting.set(name, deleting);
-        for (const watcher of this.#watchers) watcher.deleting?.(name);
+      if (topic !== undefined) await this.#beginDeletion([topic, ...this.ownedBy(name)]);
+      const deleting = [...this.#deleting.values()].filter(
+        (one) => one.definition.name === name || one.definition.owner === name,
+      );
+      if (deleting.length === 0) throw unknownTopic(name);
+      // The owner last: as long as it is there, asking again goes on with the others.
+      deleting.sort((one) => (one.definition.name === name ? 1 : -1));
+      for (const { topic: closing, definition } of deleting) {
+        await closing.close('deleted');
+        for (const watcher of this.#watchers) await watcher.deleted?.(definition.name);
+        await this.#remove(definition);
+        this.#deleting.delete(definition.name);
       }
-      await topic?.close('deleted');
-      for (const watcher of this.#watchers) await watcher.deleted?.(name);
-      await this.#remove(deleting);
-      this.#deleting.delete(name);
     });
   }
 
@@ -188,6 +231,10 @@ export class TopicRegistry {
 
   async #change<T>(name: string, change: () => T | Promise<T>): Promise<T> {
     checkTopicName(name);
+    return await this.#changeAny(name, change);
+  }
+
+  async #changeAny<T>(name: string, change: () => T | Promise<T>): Promise<T> {
     if (this.#isClosed) throw createError('BROKER_CLOSED', { path: this.#folder.directory });
     if (this.#changesPending === CHANGES_MAX) {
       throw createError('BUFFER_FULL', { topic: name, changes: CHANGES_MAX });
@@ -200,7 +247,7 @@ export class TopicRegistry {
     }
   }
 
-  async #create(name: string, options: TopicOptions): Promise<HostedTopic> {
+  async #create(name: string, options: TopicOptions, owner?: string): Promise<HostedTopic> {
     const colliding = this.#names.get(collisionKey(name));
     if (colliding !== undefined && colliding !== name) throw collidingName(name, colliding);
     if (this.#deleting.has(name)) throw topicExists(name);
@@ -214,6 +261,7 @@ export class TopicRegistry {
       state: 'active',
       createdMs: this.#environment.clock.nowMs(),
       config: resolveTopicOptions(options, name),
+      owner,
     };
     for (const watcher of this.#watchers) await watcher.creating?.(name);
     await this.#store(name, definition);
@@ -227,10 +275,31 @@ export class TopicRegistry {
   #redefine(name: string, configOf: (config: TopicConfig) => TopicConfig): Promise<void> {
     return this.#change(name, async () => {
       const topic = this.get(name);
-      const definition = { ...topic.definition, config: configOf(topic.definition.config) };
-      await this.#store(name, definition);
-      await topic.follow(definition);
+      await this.#define(topic, configOf(topic.definition.config));
     });
+  }
+
+  async #define(topic: HostedTopic, config: TopicConfig): Promise<void> {
+    const definition = { ...topic.definition, config };
+    await this.#store(topic.name, definition);
+    await topic.follow(definition);
+  }
+
+  /** The topics are unknown from here on. */
+  async #beginDeletion(topics: readonly HostedTopic[]): Promise<void> {
+    const deleting = topics.map((topic): DeletedTopic => {
+      return { topic, definition: { ...topic.definition, state: 'deleting' } };
+    });
+    const entries = deleting.map(({ definition }) => {
+      return { key: definition.name, value: encodeTopicDefinition(definition) };
+    });
+    await this.#definitions.append(entries);
+    for (const one of deleting) {
+      const { name } = one.definition;
+      this.#topics.delete(name);
+      this.#deleting.set(name, one);
+      for (const watcher of this.#watchers) watcher.deleting?.(name);
+    }
   }
 
   /** Removes the folders, then the definition, each durably. */
@@ -248,4 +317,9 @@ export class TopicRegistry {
     const value = definition === undefined ? null : encodeTopicDefinition(definition);
     await this.#definitions.append([{ key, value }]);
   }
+}
+
+/** A queue's own topic belongs to the queue of its name, and is not one of the broker's own. */
+function isOwnedBy({ name, definition }: HostedTopic, owner: string): boolean {
+  return definition.owner === owner && name !== owner;
 }

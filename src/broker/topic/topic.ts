@@ -20,6 +20,9 @@ import type { TopicRecord } from '../producer/producer-records.js';
 import { onlyOne, type SentRecord, type SentRecords } from '../producer/producer-send.js';
 import { sendingStream, type WritableOptions } from '../producer/producer-stream.js';
 import { idInvalid, sendDeduplicated } from '../producer/send-deduplicated.js';
+import { ShareConsumer } from '../share/share-consumer.js';
+import type { ShareOptions } from '../share/share-consumer-options.js';
+import type { ShareOpenings } from '../share/share-opening.js';
 import type { Codec } from './codec.js';
 import type { HostedTopic } from './hosted-topic.js';
 import { describeTopic, type TopicDescription } from './topic-description.js';
@@ -30,6 +33,7 @@ export interface TopicHome {
   producer(): ProducerCore;
   consumers(): BrokerConsumers;
   workers(): ProcessSurroundings;
+  shares(): ShareOpenings;
 }
 
 export class Topic<Output, Input = Output> {
@@ -107,6 +111,16 @@ export class Topic<Output, Input = Output> {
   consumer(options: ConsumerOptions = {}): Consumer<Output> {
     this.hosted.checkOpen();
     return new Consumer([this.name], this.codec, options, this.#home.consumers());
+  }
+
+  /**
+   * A consumer in a share group: messages one by one, each by one of the consumers, which may
+   * outnumber the partitions. It joins with its first call, and is closed with the broker. Throws
+   * OPTION_UNKNOWN, OPTION_INVALID, GROUP_INVALID, UNKNOWN_TOPIC, BROKER_CLOSED.
+   */
+  share(options: ShareOptions): ShareConsumer<Output> {
+    this.hosted.checkOpen();
+    return new ShareConsumer(this.hosted, this.codec, options, this.#home.shares());
   }
 
   /** What the topic is, and the offsets of its partitions, which are opened for it. */

@@ -2,38 +2,36 @@
  * One transaction from its begin to its end: the states of `transaction-state.ts`, carried out.
  *
  * Whoever runs the work calls `commit` or `abort` at its end; `interrupt` may come at any time. A
- * send, or a commit of offsets, that failed ends the transaction whether the work looks at it or
- * not.
+ * send, a commit of offsets, or an acknowledgement that failed ends the transaction whether the
+ * work looks at it or not.
  */
 
 import { assert } from '../../base/assert.js';
 import { hasCode } from '../../base/errors.js';
-import type { HeldOffsets, TransactionOffset } from '../group/group-transactions.js';
+import type { TransactionOffset } from '../group/group-transactions.js';
 import type { GroupOffsets } from '../group/offset-entry.js';
 import type { SendTarget } from '../producer/producer-core.js';
 import type { TopicRecord } from '../producer/producer-records.js';
 import type { SentRecords } from '../producer/producer-send.js';
-import type { HostedTopic } from '../topic/hosted-topic.js';
+import type { Ending } from '../share/share-ledger.js';
 import { unknownTopic } from '../topic/topic-errors.js';
-import type { Decision, TransactionIdentity } from './transaction-decision.js';
+import { type DeliveryJournal, HeldDeliveries, type SourceDelivery } from './held-deliveries.js';
+import { type Decision, decisionOf, type TransactionIdentity } from './transaction-decision.js';
 import { transactionAborted, transactionOver } from './transaction-errors.js';
 import type { TransactionIds } from './transaction-ids.js';
 import type { TransactionLog } from './transaction-log.js';
+import { type OffsetsParts, TransactionOffsets } from './transaction-offsets.js';
 import { type Participant, type SenderParts, TransactionSender } from './transaction-sender.js';
 import { type TransactionState, transactionTable, transitionTo } from './transaction-state.js';
 import type { TransactionTasks } from './transaction-tasks.js';
+import { TrackedWork } from './transaction-tracked.js';
 
-export interface TransactionParts extends Pick<SenderParts, 'routing' | 'buffer'> {
+export interface TransactionParts extends Pick<SenderParts, 'routing' | 'buffer'>, OffsetsParts {
   readonly ids: TransactionIds;
   readonly log: TransactionLog;
   readonly tasks: TransactionTasks;
-  /** A place for the offsets of one transaction; undefined while the broker has no groups. */
-  readonly holdOffsets: () => HeldOffsets | undefined;
-  /** Resolves when it has. */
-  readonly openGroups: () => Promise<unknown>;
+  readonly journal: () => Promise<DeliveryJournal>;
   readonly pause: (delayMs: number) => Promise<void>;
-  /** Undefined when there is no such topic. */
-  readonly find: (topic: string) => HostedTopic | undefined;
 }
 
 /** One coordinator at a time holds the folder. */
@@ -47,26 +45,25 @@ export class OpenTransaction {
   #state: TransactionState = 'ongoing';
   #identity: TransactionIdentity | undefined;
   #identifying: Promise<TransactionIdentity> | undefined;
-  #offsets: HeldOffsets | undefined;
-  /** Offsets of the first groups of a broker: nobody else can hold them yet. */
-  #early: TransactionOffset[] = [];
-  /** The topics that offsets point into, by name, as they were then. */
-  readonly #sources = new Map<string, HostedTopic>();
+  readonly #offsets: TransactionOffsets;
+  readonly #deliveries = new HeldDeliveries();
+  readonly #tracked = new TrackedWork((error) => this.#failed(error));
   #interruption: { readonly reason: unknown } | undefined;
   #failure: { readonly error: unknown } | undefined;
+  /** Of the deliveries, from the moment they are secured on. */
+  #journal: DeliveryJournal | undefined;
   #rejectInterrupted: (reason: unknown) => void = ignore;
   /** Rejects when the transaction is to end before its work does; never resolves. */
   readonly interrupted: Promise<never>;
 
   constructor(parts: TransactionParts) {
     this.#parts = parts;
+    this.#offsets = new TransactionOffsets(parts);
     this.#sender = new TransactionSender({
       routing: parts.routing,
       buffer: parts.buffer,
       identify: () => this.#identify(),
-      failed: (error) => {
-        this.#failure ??= { error };
-      },
+      failed: (error) => this.#failed(error),
     });
     this.interrupted = new Promise((_, reject) => {
       this.#rejectInterrupted = reject;
@@ -99,24 +96,39 @@ export class OpenTransaction {
 
   /** Throws what `HeldOffsets.add` throws, and what ended the transaction. */
   commitOffset(source: TransactionOffset): void {
+    this.#attempt(() => this.#offsets.add(source));
+  }
+
+  /**
+   * Answers with those that the transaction has only now. Throws what `HeldDeliveries.add` throws,
+   * and what ended the transaction.
+   */
+  finish<D extends SourceDelivery>(deliveries: readonly D[], ending: Ending): readonly D[] {
+    const added: D[] = [];
+    this.#attempt(() => {
+      for (const delivery of deliveries) {
+        if (this.#deliveries.add(delivery, ending)) added.push(delivery);
+      }
+    });
+    return added;
+  }
+
+  /** The commit waits for this; when it fails the transaction does. */
+  track<T>(begin: () => Promise<T>): Promise<T> {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return Promise.reject(refusal.error);
+    return this.#tracked.add(begin());
+  }
+
+  #attempt(add: () => void): void {
     const refusal = this.#refusal();
     if (refusal !== undefined) throw refusal.error;
     try {
-      this.#addOffset(source);
+      add();
     } catch (error) {
-      this.#failure ??= { error };
+      this.#failed(error);
       throw error;
     }
-  }
-
-  #addOffset(source: TransactionOffset): void {
-    // Those that came before keep their place.
-    if (this.#early.length === 0) this.#offsets ??= this.#parts.holdOffsets();
-    const topic = this.#parts.find(source.topic);
-    if (this.#offsets === undefined) this.#early.push(source);
-    else this.#offsets.add(source);
-    if (topic === undefined) throw unknownTopic(source.topic);
-    this.#sources.set(source.topic, topic);
   }
 
   /** The transaction ends now, unless it is being decided already. */
@@ -140,11 +152,12 @@ export class OpenTransaction {
    */
   async commit(): Promise<void> {
     assert(transactionTable[this.#state].answers.commit === 'accept', 'the work ends once');
-    this.#move('securing');
     let decided: readonly GroupOffsets[];
     try {
+      await Promise.race([this.#tracked.settled(), this.interrupted]);
+      this.#move('securing');
       await this.#sender.settled();
-      await this.#holdEarly();
+      await this.#offsets.hold();
       this.#check();
       await this.#secure();
       decided = await this.#decided();
@@ -164,30 +177,22 @@ export class OpenTransaction {
     for (;;) {
       this.#check();
       try {
-        const decided = this.#offsets?.decide() ?? [];
+        this.#deliveries.check();
+        const decided = this.#offsets.decide();
         this.#move('deciding');
+        this.#deliveries.keep();
         return decided;
       } catch (error) {
-        if (this.#offsets?.isPassing(error) !== true) throw error;
+        if (!this.#offsets.isPassing(error)) throw error;
       }
       await this.#parts.pause(PAUSE_MS);
     }
   }
 
-  async #holdEarly(): Promise<void> {
-    if (this.#early.length === 0) return;
-    await this.#parts.openGroups();
-    this.#offsets ??= this.#parts.holdOffsets();
-    for (const source of this.#early.splice(0)) this.#offsets?.add(source);
-  }
-
   /** One participant is decided by its own record. */
   #isAlone(participants: readonly Participant[]): boolean {
-    return participants.length + (this.#hasOffsets ? 1 : 0) <= 1;
-  }
-
-  get #hasOffsets(): boolean {
-    return this.#offsets?.isEmpty === false;
+    const others = [this.#offsets, this.#deliveries].filter(({ isEmpty }) => !isEmpty);
+    return participants.length + others.length <= 1;
   }
 
   /** Makes durable what the decision needs to be so. */
@@ -195,7 +200,11 @@ export class OpenTransaction {
     const participants = this.#sender.participants;
     const isAlone = this.#isAlone(participants);
     const securing = isAlone ? [] : participants.map((participant) => this.#flush(participant));
-    await Promise.all([...securing, this.#offsets?.secure()]);
+    // The messages need no sync: what is given out was durable.
+    if (!this.#deliveries.isEmpty) this.#journal = await this.#parts.journal();
+    // Whoever has sent has an id already; a decision needs one in any case.
+    if (!isAlone) await this.#identify();
+    await Promise.all([...securing, this.#offsets.secure()]);
   }
 
   async #flush(participant: Participant): Promise<void> {
@@ -216,7 +225,8 @@ export class OpenTransaction {
     const [first] = participants;
     if (!this.#isAlone(participants)) await this.#parts.log.decide(this.#decision(decided));
     else if (first !== undefined) await this.#mark(first, 'commit');
-    else await this.#offsets?.apply(decided, undefined);
+    else if (this.#journal !== undefined) await this.#deliveries.decideAlone(this.#journal);
+    else await this.#offsets.apply(decided, undefined);
   }
 
   async #decide(write: () => Promise<void>): Promise<void> {
@@ -224,9 +234,10 @@ export class OpenTransaction {
       await write();
     } catch (error) {
       if (hasCode(error, 'OUTCOME_UNKNOWN')) {
-        // Its offsets stay held, and its partitions as they are.
+        // Its offsets and messages stay held, and its partitions as they are.
         this.#move('unknown');
-        this.#offsets?.leaveUnknown();
+        this.#offsets.leaveUnknown();
+        this.#deliveries.letGo();
         throw error;
       }
       const [first, ...others] = this.#sender.participants;
@@ -237,21 +248,12 @@ export class OpenTransaction {
     }
   }
 
-  #decision(decided: readonly GroupOffsets[]): Decision {
-    assert(this.#identity !== undefined, 'a decision is about something that was sent');
-    const partitions = this.#sender.participants.map(({ topic, partition }) => ({
-      topicId: topic.definition.topicId,
-      partition,
-    }));
-    const groups = decided.map(({ group, offsets }) => ({
-      group,
-      offsets: offsets.map((committed) => {
-        const topicId = this.#sources.get(committed.topic)?.definition.topicId;
-        assert(topicId !== undefined, 'an offset points into a topic');
-        return { topicId, committed };
-      }),
-    }));
-    return { ...this.#identity, partitions, groups };
+  #decision(offsets: readonly GroupOffsets[]): Decision {
+    assert(this.#identity !== undefined, 'a decision has an id');
+    const topicIdOf = (topic: string) => this.#offsets.topicIdOf(topic);
+    const deliveries = this.#deliveries.decided();
+    const { participants } = this.#sender;
+    return decisionOf(this.#identity, { participants, offsets, topicIdOf, deliveries });
   }
 
   /** Everything that was decided, side by side; resolves when all of it was tried. */
@@ -260,20 +262,35 @@ export class OpenTransaction {
     decided: readonly GroupOffsets[],
   ): Promise<void> {
     const identity = this.#identity;
-    const offsets = this.#hasOffsets ? this.#offsets : undefined;
-    assert(identity !== undefined, 'a decision is about something that was sent');
-    let left = participants.length + (offsets === undefined ? 0 : 1);
+    assert(identity !== undefined, 'a decision has an id');
+    const tasks: ((done: () => void) => Promise<void>)[] = participants.map(
+      (participant) => (done) => this.#end(participant, 'commit', done),
+    );
+    if (!this.#offsets.isEmpty) tasks.push((done) => this.#apply(decided, identity, done));
+    if (!this.#deliveries.isEmpty) tasks.push((done) => this.#finish(identity, done));
+    let left = tasks.length;
     const done = (): void => {
       left -= 1;
       if (left === 0) this.#completed(identity, true);
     };
-    const tasks = participants.map((participant) => this.#end(participant, 'commit', done));
-    if (offsets !== undefined) tasks.push(this.#apply(offsets, decided, identity, done));
-    await Promise.all(tasks);
+    await Promise.all(tasks.map((start) => start(done)));
+  }
+
+  #finish({ producerId }: TransactionIdentity, done: () => void): Promise<void> {
+    this.#deliveries.finish();
+    const run = async (): Promise<void> => {
+      if (this.#journal !== undefined) await this.#deliveries.store(this.#journal);
+    };
+    return this.#parts.tasks.start({
+      producerId,
+      topic: undefined,
+      partition: undefined,
+      run,
+      done,
+    });
   }
 
   #apply(
-    offsets: HeldOffsets,
     decided: readonly GroupOffsets[],
     mark: TransactionIdentity,
     done: () => void,
@@ -284,12 +301,12 @@ export class OpenTransaction {
       partition: undefined,
       run: async () => {
         try {
-          await offsets.apply(decided, mark);
+          await this.#offsets.apply(decided, mark);
         } finally {
           // When it failed, readers see what was; it stays held, so nobody builds on that.
-          offsets.endDeciding();
+          this.#offsets.endDeciding();
         }
-        offsets.release('committed');
+        this.#offsets.release('committed');
       },
       done,
     });
@@ -297,7 +314,7 @@ export class OpenTransaction {
 
   #completed(identity: TransactionIdentity | undefined, wasDecided: boolean): void {
     this.#move('complete');
-    this.#offsets?.release('committed');
+    this.#offsets.release('committed');
     if (identity === undefined) return;
     if (wasDecided) this.#parts.log.done(identity).catch(ignore);
     this.#parts.ids.give(identity);
@@ -306,7 +323,8 @@ export class OpenTransaction {
   async #undo(reason: unknown): Promise<void> {
     this.#move('aborting');
     this.#sender.refuse(reason);
-    this.#offsets?.release('aborted');
+    this.#offsets.release('aborted');
+    this.#deliveries.thaw();
     await this.#sender.settled();
     const identity = await this.#identifying?.catch(() => undefined);
     const participants = this.#sender.participants;
@@ -364,14 +382,12 @@ export class OpenTransaction {
   #check(): void {
     if (this.#interruption !== undefined) throw this.#interruption.reason;
     if (this.#failure !== undefined) {
-      const reason = 'a send, or a commit of offsets, has failed';
+      const reason = 'a send, a commit of offsets, or an acknowledgement has failed';
       throw transactionAborted({ reason }, this.#failure.error);
     }
     const gone = this.#sender.participants.find(({ topic }) => topic.isDeleted);
     if (gone !== undefined) throw this.#cannotCommit(gone, unknownTopic(gone.topic.name));
-    for (const [name, topic] of this.#sources) {
-      if (this.#parts.find(name) !== topic) throw unknownTopic(name);
-    }
+    this.#offsets.check();
   }
 
   #cannotCommit({ topic, partition }: Participant, error: unknown): Error {
@@ -392,6 +408,10 @@ export class OpenTransaction {
       return identity;
     });
     return this.#identifying;
+  }
+
+  #failed(error: unknown): void {
+    this.#failure ??= { error };
   }
 
   #move(state: TransactionState): void {

@@ -17,6 +17,7 @@ import { resolveProducerOptions } from '../producer/producer-options.js';
 import type { OpenStates } from '../state/open-states.js';
 import { internalFolder } from '../topic/topic-name.js';
 import type { TopicRegistry } from '../topic/topic-registry.js';
+import type { DeliveryJournal } from './held-deliveries.js';
 import { OpenTransaction, type TransactionParts } from './open-transaction.js';
 import { Transaction, type TransactionWork } from './transaction.js';
 import { transactionDiagnostics } from './transaction-diagnostics.js';
@@ -42,6 +43,8 @@ export interface CoordinatorParts {
   readonly topics: TopicRegistry;
   readonly groups: BrokerGroups;
   readonly ids: ProducerIds;
+  /** The journal of delivery states, made when it is first needed. */
+  readonly journal: () => Promise<DeliveryJournal>;
 }
 
 export class TransactionCoordinator {
@@ -71,6 +74,7 @@ export class TransactionCoordinator {
       topics: parts.topics,
       groups: () => parts.groups.coordinator(),
       currentGroups: () => parts.groups.current,
+      journal: parts.journal,
     });
     parts.topics.watch(recovery);
     if (names.includes(DECISIONS)) {
@@ -81,7 +85,7 @@ export class TransactionCoordinator {
   }
 
   private constructor(parts: CoordinatorParts) {
-    const { environment, states, topics, groups, ids } = parts;
+    const { environment, states, topics, groups, ids, journal } = parts;
     this.#parts = parts;
     this.#log = new TransactionLog(() => states.open(DECISIONS));
     this.#tasks = new TransactionTasks(environment.clock);
@@ -95,6 +99,7 @@ export class TransactionCoordinator {
       find: (topic) => topics.find(topic),
       holdOffsets: () => groups.current?.holdOffsets(),
       openGroups: () => groups.coordinator(),
+      journal,
       pause: (delayMs) =>
         new Promise((resolve) => {
           environment.clock.schedule(delayMs, resolve, 'keep-alive');

@@ -2,17 +2,26 @@
  * The decision of a transaction: what it names, and how it lies in the state log.
  *
  *     decision/<producer id>   [1, epoch, topics, offsets]
- *         topics    [[topic id, [partition, ...]], ...]
- *         offsets   [[group, [[topic id, topic, partition, offset, epoch, metadata, time]]], ...]
+ *                              [2, epoch, topics, offsets, deliveries]
+ *         topics      [[topic id, [partition, ...]], ...]
+ *         offsets     [[group, [[topic id, topic, partition, offset, epoch, metadata, time]]], ...]
+ *         deliveries  [[group, topic id, partition, generation, acknowledged, archived], ...]
+ *                     the last two: of each run of offsets its distance from the end of the run
+ *                     before, and its length
  *
  * It is there from the moment the transaction is committed until everything that it asks for is
  * done; the next one of the same id takes its place. Topics are named by id: one that was deleted
  * and made again is another one. The time is a wall time in milliseconds.
  */
 
+import { assert } from '../../base/assert.js';
 import { createError } from '../../base/errors.js';
+import { limits } from '../../base/limits.js';
 import type { CommittedOffset, GroupOffsets } from '../group/offset-entry.js';
+import { decodeRanges, encodeRanges } from '../share/share-part.js';
 import type { StateEntry, StatePart, StateValue } from '../state/state-log.js';
+import type { HostedTopic } from '../topic/hosted-topic.js';
+import type { DecidedDeliveries } from './held-deliveries.js';
 
 export interface DecidedPartition {
   readonly topicId: string;
@@ -39,14 +48,17 @@ export interface TransactionIdentity {
 export interface Decision extends TransactionIdentity {
   readonly partitions: readonly DecidedPartition[];
   readonly groups: readonly DecidedGroup[];
+  readonly deliveries: readonly DecidedDeliveries[];
 }
 
-const FORM = 1;
+/** Without deliveries, and with them. */
+const FORM_PLAIN = 1;
+const FORM = 2;
 const KEY = /^decision\/(0|[1-9]\d{0,15})$/;
 const TOPIC_ID = /^[0-9a-f]{32}$/;
 
 export function decisionEntry(decision: Decision): StateEntry {
-  const { producerId, producerEpoch, partitions, groups } = decision;
+  const { producerId, producerEpoch, partitions, groups, deliveries } = decision;
   const byTopic = new Map<string, number[]>();
   for (const { topicId, partition } of partitions) {
     const known = byTopic.get(topicId);
@@ -54,7 +66,37 @@ export function decisionEntry(decision: Decision): StateEntry {
     else known.push(partition);
   }
   const offsets = groups.map((one): StatePart => [one.group, one.offsets.map(offsetParts)]);
-  return { key: keyOf(producerId), value: [FORM, producerEpoch, [...byTopic], offsets] };
+  const key = keyOf(producerId);
+  const topics = [...byTopic];
+  if (deliveries.length === 0) return { key, value: [FORM_PLAIN, producerEpoch, topics, offsets] };
+  const states = deliveries.map(deliveryParts);
+  return { key, value: [FORM, producerEpoch, topics, offsets, states] };
+}
+
+/** What the parties of a transaction have to say of it. */
+export interface DecidedParties {
+  readonly participants: readonly { readonly topic: HostedTopic; readonly partition: number }[];
+  readonly offsets: readonly GroupOffsets[];
+  /** Of a topic that an offset points into. */
+  readonly topicIdOf: (topic: string) => string | undefined;
+  readonly deliveries: readonly DecidedDeliveries[];
+}
+
+export function decisionOf(identity: TransactionIdentity, parties: DecidedParties): Decision {
+  const { participants, offsets: decided, topicIdOf, deliveries } = parties;
+  const partitions = participants.map(({ topic, partition }) => ({
+    topicId: topic.definition.topicId,
+    partition,
+  }));
+  const groups = decided.map(({ group, offsets }) => ({
+    group,
+    offsets: offsets.map((committed) => {
+      const topicId = topicIdOf(committed.topic);
+      assert(topicId !== undefined, 'an offset points into a topic');
+      return { topicId, committed };
+    }),
+  }));
+  return { ...identity, partitions, groups, deliveries };
 }
 
 /** Everything that the decision of this id asked for is done. */
@@ -83,16 +125,19 @@ export function offsetsOf({ groups }: Pick<Decision, 'groups'>): readonly GroupO
 }
 
 function readValue(key: string, producerId: number, value: StateValue): Decision {
-  const [form, producerEpoch, topics, groups] = value;
+  const [form, producerEpoch, topics, groups, deliveries] = value;
   if (typeof form === 'number' && form > FORM) {
     throw createError('FORMAT_UNSUPPORTED', { key, expected: FORM, actual: form });
   }
-  if (form !== FORM || !isWhole(producerEpoch)) throw damaged(key);
+  const isKnown = form === FORM || form === FORM_PLAIN;
+  if (!isKnown || !isWhole(producerEpoch)) throw damaged(key);
+  const states = form === FORM ? partsOf(key, deliveries) : [];
   return {
     producerId,
     producerEpoch,
     partitions: partsOf(key, topics).flatMap((topic) => readTopic(key, topic)),
     groups: partsOf(key, groups).map((group) => readGroup(key, group)),
+    deliveries: states.map((state) => readDeliveries(key, state)),
   };
 }
 
@@ -119,6 +164,27 @@ function readOffset(key: string, part: StatePart): DecidedOffset {
   if (!isWhole(partition) || !isWhole(offset) || !isWhole(committedAtMs)) throw damaged(key);
   if (epoch !== -1 && !isWhole(epoch)) throw damaged(key);
   return { topicId, committed: { topic, partition, offset, epoch, metadata, committedAtMs } };
+}
+
+function readDeliveries(key: string, part: StatePart): DecidedDeliveries {
+  const [group, topicId, partition, generation, acknowledged, archived] = partsOf(key, part);
+  if (typeof group !== 'string' || !isTopicId(topicId)) throw damaged(key);
+  if (!isWhole(partition) || !isWhole(generation)) throw damaged(key);
+  const most = limits.transactionDeliveriesMax;
+  return {
+    group,
+    topicId,
+    partition,
+    generation,
+    acknowledged: decodeRanges(0, partsOf(key, acknowledged), most),
+    archived: decodeRanges(0, partsOf(key, archived), most),
+  };
+}
+
+function deliveryParts(state: DecidedDeliveries): StatePart {
+  const { group, topicId, partition, generation, acknowledged, archived } = state;
+  const runs = [encodeRanges(0, acknowledged), encodeRanges(0, archived)];
+  return [group, topicId, partition, generation, ...runs];
 }
 
 function offsetParts({ topicId, committed }: DecidedOffset): StatePart {

@@ -1,7 +1,8 @@
 /**
  * What earlier processes have left of transactions, and how it is brought to an end.
  *
- * At open every decision that is not done is carried out: offsets first, then markers. A partition
+ * At open every decision that is not done is carried out: offsets and deliveries first, before any
+ * group is used, then markers. A partition
  * that nobody uses yet is brought to an end when it is opened, before anybody gets its log: what is
  * open in it was decided, or is aborted.
  */
@@ -12,6 +13,7 @@ import type { GroupCoordinator } from '../group/group-coordinator.js';
 import type { HostedTopic } from '../topic/hosted-topic.js';
 import type { PartitionLog } from '../topic/partition-log.js';
 import type { TopicWatcher } from '../topic/topic-registry.js';
+import { type DeliveryJournal, entriesOf, storeEntries } from './held-deliveries.js';
 import { type Decision, offsetsOf, type TransactionIdentity } from './transaction-decision.js';
 import { transactionDiagnostics } from './transaction-diagnostics.js';
 import type { TransactionLog } from './transaction-log.js';
@@ -23,10 +25,13 @@ const EPOCH_MAX = 2 ** 15 - 1;
 export interface RecoveryParts {
   readonly log: TransactionLog;
   readonly tasks: TransactionTasks;
-  readonly topics: { list(): readonly HostedTopic[]; find(name: string): HostedTopic | undefined };
+  /** `all`: those of the broker's own too. */
+  readonly topics: { all(): readonly HostedTopic[]; find(name: string): HostedTopic | undefined };
   /** Makes the groups' coordinator when there is none. */
   readonly groups: () => Promise<GroupCoordinator>;
   readonly currentGroups: () => GroupCoordinator | undefined;
+  /** Makes the journal when there is none; no share group is open yet. */
+  readonly journal: () => Promise<DeliveryJournal>;
 }
 
 export class TransactionRecovery implements TopicWatcher {
@@ -41,13 +46,14 @@ export class TransactionRecovery implements TopicWatcher {
 
   /**
    * Carries out what was decided. A partition that cannot be opened keeps its decision waiting;
-   * offsets that cannot be stored make this reject: nobody may read the old ones.
+   * offsets and deliveries that cannot be stored make this reject: nobody may read the old ones.
    */
   async redo(): Promise<void> {
     const { log, currentGroups } = this.#parts;
     const found = [...log.pending.values()];
-    const topics = new Map(this.#parts.topics.list().map((one) => [one.definition.topicId, one]));
+    const topics = new Map(this.#parts.topics.all().map((one) => [one.definition.topicId, one]));
     for (const decision of found) await this.#restoreOffsets(decision, topics);
+    for (const decision of found) await this.#restoreDeliveries(decision, topics);
     for (const decision of found) await this.#restoreMarkers(decision, topics);
     const over = found.filter((decision) => !this.#left.has(decision));
     this.#isRedone = true;
@@ -81,6 +87,22 @@ export class TransactionRecovery implements TopicWatcher {
     const groupsLeft = wanted.filter(({ offsets }) => offsets.length > 0);
     if (groupsLeft.length === 0) return;
     await groups.restoreOffsets(decision, offsetsOf({ groups: groupsLeft }));
+  }
+
+  async #restoreDeliveries(
+    { deliveries }: Decision,
+    topics: ReadonlyMap<string, HostedTopic>,
+  ): Promise<void> {
+    if (deliveries.length === 0) return;
+    const journal = await this.#parts.journal();
+    const wanted = deliveries.filter((decided) => {
+      const { topicId, partition, generation } = decided;
+      const topic = topics.get(topicId);
+      const isThere = topic !== undefined && partition < topic.partitions;
+      const isMissing = (journal.generationOf(decided) ?? generation) === generation;
+      return redoOf({ isThere, kind: 'deliveries', isMissing }) === 'store';
+    });
+    await storeEntries(journal, entriesOf(wanted));
   }
 
   async #restoreMarkers(

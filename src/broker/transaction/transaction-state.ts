@@ -11,21 +11,28 @@
  *     ongoing    batches, perhaps                          aborts what is open
  *     securing   batches, all of them soon                 aborts what is open
  *     deciding   the decision, or not                      commits if it is there, else aborts
- *     committed  the decision; markers, offsets, perhaps   writes what is missing, at open
- *     complete   all markers and offsets                   finds nothing to do
+ *     committed  the decision; perhaps what it asks for    writes what is missing, at open
+ *     complete   all markers, offsets and deliveries       finds nothing to do
  *     aborting   batches; abort markers, perhaps           aborts what is open
  *     aborted    abort markers                             finds nothing to do
  *     unknown    the decision, or not: a write failed      as in deciding; until then nothing moves
  *
  * The decision is one record in `__transactions-0`, written once every batch is durable, and every
- * log that offsets point into is durable that far. It names the partitions and holds the offsets.
+ * log that offsets point into is durable that far. It names the partitions, and holds the offsets
+ * and the messages that are finished.
  * What has one participant needs no decision: a single partition is decided by its own commit
- * marker, offsets alone by their own append; each is one batch behind what it decides about.
+ * marker, offsets alone by their own append, deliveries alone by the append to the journal of
+ * delivery states; each is one batch behind what it decides about.
  *
  * Offsets that were decided are stored in one append together with a mark of the transaction. From
  * the call of `commitOffsets` on nobody else changes those offsets, so nothing newer lies behind a
  * decision whose mark is missing: it is redone. With the mark there it is not: what was committed
  * since stays.
+ *
+ * Messages that it finishes are frozen from the call on, so nobody else finishes them. Their states
+ * move in memory when the decision is durable, then in the journal. What is stored of them may be
+ * stored again: a finished message stays so. Only a group that was reset since, or made again, has
+ * another generation, and nothing is stored in it.
  *
  * Abort markers have the epoch behind the transaction's: a batch of it that came later would be
  * refused.
@@ -145,18 +152,21 @@ export type OpenVerdict = 'commit' | 'abort' | 'damaged';
 export interface RedoFacts {
   /** The topic is there, with the id that it had, and has that partition. */
   readonly isThere: boolean;
-  readonly kind: 'partition' | 'offset';
-  /** Of a partition: the transaction is open in it. Of an offset: its mark is missing. */
+  readonly kind: 'partition' | 'offset' | 'deliveries';
+  /**
+   * Of a partition: the transaction is open in it. Of an offset: its mark is missing. Of
+   * deliveries: the group has the generation that it had then.
+   */
   readonly isMissing: boolean;
 }
 
 /**
  * What a decision asks for that is found at open:
  *
- *     there  missing  partition  offset
- *     no     -        -          -        the topic was deleted since
- *     yes    no       -          -        done before the crash
- *     yes    yes      marker     store
+ *     there  missing  partition  offset  deliveries
+ *     no     -        -          -       -           the topic was deleted since
+ *     yes    no       -          -       -           done before the crash; the group was reset
+ *     yes    yes      marker     store   store
  */
 export function redoOf({ isThere, kind, isMissing }: RedoFacts): 'nothing' | 'marker' | 'store' {
   if (!isThere || !isMissing) return 'nothing';
