@@ -4,54 +4,15 @@
  */
 
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Checks } from './checks.js';
 import { assertSucceeded, type ChildProcesses, readOutput } from './child-processes.js';
 import { javaCommand, toolMemory } from './java-command.js';
 import type { Toolchain } from './java-toolchain.js';
 import { verifyFolder } from './millrace-log.js';
+import { ServedBroker } from './served-broker.js';
 
 const TOOL_MS_MAX = 120_000;
-const READY_MS_MAX = 30_000;
-const PROBE_MS = 50;
-const LIFETIME_MS_MAX = 10 * 60_000;
 const RECORDS = 500;
-
-const commandPath = fileURLToPath(new URL('../src/cli/millrace.js', import.meta.url));
-
-/** A server in a process of its own. */
-class Served {
-  readonly bootstrap: string;
-  readonly #pid: number;
-  readonly #exit: Promise<unknown>;
-
-  private constructor(bootstrap: string, pid: number, exit: Promise<unknown>) {
-    this.bootstrap = bootstrap;
-    this.#pid = pid;
-    this.#exit = exit;
-  }
-
-  static async start(children: ChildProcesses, folder: string): Promise<Served> {
-    const given = ['serve', folder, '--kafka', '127.0.0.1:0', '--json'];
-    const child = children.start('serve', LIFETIME_MS_MAX, process.execPath, commandPath, ...given);
-    if (child.pid === undefined) throw new Error('the server could not be started');
-    for (let left = READY_MS_MAX / PROBE_MS; left > 0; left -= 1) {
-      const [line = ''] = readOutput(child.stdoutFile).split('\n');
-      if (line.endsWith('}')) {
-        const { host, port } = JSON.parse(line);
-        return new Served(`${host}:${port}`, child.pid, child.exit);
-      }
-      await sleep(PROBE_MS);
-    }
-    throw new Error(`the server was not ready in ${READY_MS_MAX} ms`);
-  }
-
-  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    process.kill(this.#pid, signal);
-    await this.#exit;
-  }
-}
 
 export async function checkKafkaTalksToMillrace(
   checks: Checks,
@@ -65,7 +26,7 @@ export async function checkKafkaTalksToMillrace(
     assertSucceeded(name, exit);
     return readOutput(exit.stdoutFile);
   };
-  let server = await Served.start(children, folder);
+  let server = await ServedBroker.start(children, folder);
   const at = (): string[] => ['--bootstrap-server', server.bootstrap];
 
   await checks.check('kafka-topics makes and describes a topic of a served broker', async () => {
@@ -100,7 +61,7 @@ export async function checkKafkaTalksToMillrace(
     return count === 20_000 ? [] : [`${count} of 20000 were read: ${facts}`];
   });
   await server.end('SIGKILL');
-  server = await Served.start(children, folder);
+  server = await ServedBroker.start(children, folder);
   await checks.check('behind kill -9 the offsets of the group are there', async () => {
     return lagProblems(await describeGroup(tool, at()));
   });

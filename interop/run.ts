@@ -16,6 +16,7 @@ import { Checks } from './checks.js';
 import { ChildProcesses } from './child-processes.js';
 import { prepareToolchain } from './java-toolchain.js';
 import { checkCorpus, writeCorpus } from './kafka-corpus.js';
+import { checkKafkaLogsIn } from './kafka-logs-in.js';
 import { checkKafkaParsesMessages } from './kafka-parses-messages.js';
 import { checkKafkaReadsCompacted } from './kafka-reads-compacted.js';
 import { checkKafkaReadsMillrace } from './kafka-reads-millrace.js';
@@ -106,6 +107,7 @@ async function run(): Promise<number> {
   await checkKafkaReadsProducers(checks, tools, subfolder('producers'));
   await checkKafkaParsesMessages(checks, tools, scale);
   await checkKafkaTalksToMillrace(checks, children, toolchain, join(folder, 'clients'));
+  await checkKafkaLogsIn(checks, children, toolchain, join(folder, 'users'));
   const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
   console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
   return checks.failedCount === 0 ? 0 : 1;

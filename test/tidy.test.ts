@@ -60,10 +60,10 @@ const doors: readonly Door[] = [
     allowed: ['src/base/clock.ts'],
   },
   {
-    rule: 'randomness comes from src/base/prng.ts, SHA-256 from src/base/sha256.ts',
+    rule: 'randomness comes from src/base/prng.ts, digests from src/base/hashing.ts',
     module: /^(?:node:)?crypto$/,
     code: /(?<![\w$])(?:Math\.random|(?<!\.)crypto\.|globalThis\.crypto)/,
-    allowed: ['src/base/prng.ts', 'src/base/sha256.ts'],
+    allowed: ['src/base/prng.ts', 'src/base/hashing.ts'],
   },
   {
     rule: 'only the command prints, exits and reads arguments',

@@ -110,6 +110,11 @@ export function randomUuid(): Uint8Array {
   return uuid;
 }
 
+/** Bytes that nobody foresees, with memory of their own: salts, nonces, keys. */
+export function randomSecret(count: number): Uint8Array {
+  return new Uint8Array(randomBytes(count));
+}
+
 /** A seed for {@link Prng} that nobody foresees: 32 bits. */
 export function randomSeed(): number {
   return readUint32(randomBytes(4), 0);

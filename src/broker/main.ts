@@ -138,10 +138,11 @@ export {
 export { msgpack } from './topic/codec-msgpack.js';
 export type { PartitionLog } from './topic/partition-log.js';
 export type { Topic } from './topic/topic.js';
-export type {
-  PartitionDescription,
-  TopicDescription,
-  TopicSummary,
+export {
+  describeTopic,
+  type PartitionDescription,
+  type TopicDescription,
+  type TopicSummary,
 } from './topic/topic-description.js';
 export {
   isAlterable,

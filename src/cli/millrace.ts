@@ -37,6 +37,7 @@ import { makeStatsCommand } from './stats-command.js';
 import { StopSignals } from './stop-signals.js';
 import { topicCommand } from './topic-command.js';
 import { UsageError } from './usage-error.js';
+import { userCommand } from './user-command.js';
 import { verifyCommand } from './verify-command.js';
 
 const MANIFEST_BYTES_MAX = 64 * 1024;
@@ -59,6 +60,7 @@ const commands: readonly Command[] = [
   queueCommand,
   exchangeCommand,
   serveCommand,
+  userCommand,
 ];
 
 process.exitCode = await main(process.argv.slice(2));

@@ -64,6 +64,16 @@ export class Output {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /** One line about what happens beside the results. */
+  note(type: string, facts: Readonly<Record<string, unknown>>): void {
+    const text = Object.entries(facts).map(([name, value]) => `${name} ${String(value)}`);
+    process.stderr.write(
+      this.isJson
+        ? `${JSON.stringify({ type, ...facts })}\n`
+        : `millrace: ${type}: ${text.join(', ')}\n`,
+    );
+  }
+
   /** One clear line about what went wrong. */
   error(error: unknown): void {
     const { code, text, facts, retryable } = faultOf(error);

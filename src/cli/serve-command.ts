@@ -8,9 +8,13 @@
 
 import { systemClock } from '../base/clock.js';
 import { Broker } from '../main.js';
+import { checkAddress } from '../server/kafka/kafka-options.js';
 import { type KafkaOptions, KafkaServer } from '../server/kafka/kafka-server.js';
+import { MetricsServer } from '../server/metrics/metrics-server.js';
 import { type Command, countOption, EXIT_OK, firstOf, type Invocation } from './command.js';
 import { followLinks } from './input-lines.js';
+import { serveLog } from './serve-log.js';
+import { loadSecurity } from './serve-security.js';
 import { UsageError } from './usage-error.js';
 
 export const serveCommand: Command = {
@@ -21,7 +25,11 @@ export const serveCommand: Command = {
   options: [
     { name: 'kafka', value: 'host:port', summary: 'where to listen (127.0.0.1:9092); port 0: any' },
     { name: 'advertised-host', value: 'host', summary: 'what clients are told to connect to' },
-    { name: 'allow-remote', summary: 'serves another address than loopback, without any secret' },
+    { name: 'users', value: 'file', summary: 'who may log in and do what: see millrace user' },
+    { name: 'tls-cert', value: 'file', summary: 'the certificate, in PEM; with --tls-key' },
+    { name: 'tls-key', value: 'file', summary: 'its key, in PEM' },
+    { name: 'allow-remote', summary: 'serves another address than loopback, without TLS' },
+    { name: 'metrics', value: 'host:port', summary: 'where /metrics and /health are, on loopback' },
     { name: 'partitions', value: 'count', summary: 'how many a topic gets that is made by asking' },
     { name: 'no-auto-create', summary: 'makes no topic because a client asks about it' },
     { name: 'acks-one', value: 'durable|written', summary: 'what acks=1 waits for (durable)' },
@@ -32,22 +40,27 @@ export const serveCommand: Command = {
 async function run(invocation: Invocation): Promise<number> {
   const { output, signal } = invocation;
   const options = optionsOf(invocation);
+  const security = loadSecurity(invocation);
   const broker = await Broker.open(followLinks(firstOf(invocation)));
   try {
-    const server = await KafkaServer.listen(broker.engine, options, {
-      failed: (error) => output.error(error),
-    });
+    const events = serveLog(output, systemClock);
+    const server = await KafkaServer.listen(broker.engine, options, events, security);
+    let metrics: MetricsServer | undefined;
     try {
+      metrics = await listenMetrics(invocation, server);
       const { host, port } = server.address;
       const startMs = Math.round(systemClock.monotonicMs());
-      const ready = { type: 'ready', protocol: 'kafka', host, port, startMs };
+      const metricsPort = metrics === undefined ? {} : { metricsPort: metrics.port };
+      const ready = { type: 'ready', protocol: 'kafka', host, port, startMs, ...metricsPort };
       await output.line(`ready: kafka on ${host}:${port}, ${startMs} ms after the start`, ready);
       await output.flush();
       await aborted(signal);
     } finally {
+      await metrics?.close();
       await server.close();
     }
   } finally {
+    security.close();
     await broker.close();
   }
   await output.line('closed', { type: 'closed' });
@@ -57,7 +70,7 @@ async function run(invocation: Invocation): Promise<number> {
 function optionsOf({ texts, flags }: Invocation): KafkaOptions {
   const partitions = countOption(texts, 'partitions');
   return {
-    ...addressOf(texts.get('kafka')),
+    ...addressOf('kafka', texts.get('kafka')),
     advertisedHost: texts.get('advertised-host') ?? '',
     allowRemote: flags.has('allow-remote'),
     autoCreateTopics: !flags.has('no-auto-create'),
@@ -66,17 +79,31 @@ function optionsOf({ texts, flags }: Invocation): KafkaOptions {
   };
 }
 
+/** Undefined when nobody asked for numbers. */
+async function listenMetrics(
+  { texts, flags }: Invocation,
+  server: KafkaServer,
+): Promise<MetricsServer | undefined> {
+  const { host, port } = addressOf('metrics', texts.get('metrics'));
+  if (host === undefined || port === undefined) return undefined;
+  checkAddress({ host, allowRemote: flags.has('allow-remote') }, false);
+  return await MetricsServer.listen({ host, port }, () => server.metrics());
+}
+
 function acksOf(text = 'durable'): 'durable' | 'written' {
   if (text === 'durable' || text === 'written') return text;
   throw new UsageError(`--acks-one takes durable or written, not ${JSON.stringify(text)}`);
 }
 
 /** A host and a port; the host may be an IPv6 address in brackets. */
-function addressOf(text: string | undefined): { readonly host?: string; readonly port?: number } {
+function addressOf(
+  option: string,
+  text: string | undefined,
+): { readonly host?: string; readonly port?: number } {
   if (text === undefined) return {};
   const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? [];
   if (host === undefined || port === undefined) {
-    throw new UsageError(`--kafka takes host:port, not ${JSON.stringify(text)}`);
+    throw new UsageError(`--${option} takes host:port, not ${JSON.stringify(text)}`);
   }
   return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
 }

@@ -10,6 +10,7 @@ import { createError, type MillraceError } from '../base/errors.js';
 import { copyRecords } from './append-admission.js';
 import { type AppendLimits, boundOf, type CheckedRecords } from './append-bounds.js';
 import {
+  type AppendBatchOptions,
   type BatchProducer,
   type CheckedMarker,
   checkMarker,
@@ -69,8 +70,12 @@ export function producerBatch(
 }
 
 /** Throws what `appendBatch` rejects with. */
-export function readyBatch(batch: Uint8Array, limits: AppendLimits): LoneBatch {
-  const { count, producer } = checkReadyBatch(batch, limits);
+export function readyBatch(
+  batch: Uint8Array,
+  limits: AppendLimits,
+  unreadable?: AppendBatchOptions['unreadable'],
+): LoneBatch {
+  const { count, producer } = checkReadyBatch(batch, limits, unreadable);
   return { bytes: batch.length, content: { kind: 'ready', batch }, count, producer };
 }
 

@@ -31,6 +31,12 @@ export interface AppendOptions {
   readonly checked?: CheckedRecords | undefined;
 }
 
+export interface AppendBatchOptions {
+  readonly acks?: Acks | undefined;
+  /** A batch whose codec is not installed: `'refuse'` (the default), or `'store'` it unread. */
+  readonly unreadable?: 'refuse' | 'store' | undefined;
+}
+
 /** The end of a producer's transaction in this log. */
 export interface TransactionMarker {
   readonly producerId: bigint | number;

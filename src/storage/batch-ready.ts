@@ -6,11 +6,15 @@
  * fit, records that do not fill the batch or whose numbers are not dense, marks that only a log
  * sets. Besides, the largest timestamp must be the largest, since time indexes go by it; Kafka
  * writes it anew. A compressed batch is inflated, within the limit, and stored compressed.
+ *
+ * Where its codec is not there, a batch may be passed through: all that lies outside of its body is
+ * proved, and only who has the codec can read its records. Not into a compacted log, whose records
+ * need keys.
  */
 
 import { createError, type ErrorFact, hasCode, type MillraceError } from '../base/errors.js';
 import type { AppendLimits } from './append-bounds.js';
-import type { BatchProducer } from './append-options.js';
+import type { AppendBatchOptions, BatchProducer } from './append-options.js';
 import { openBody } from './batch-body.js';
 import { RecordWalker } from './batch-cursor.js';
 import { inspectBatch } from './batch-decoder.js';
@@ -24,6 +28,7 @@ import {
   batchAttributes,
   batchBaseSequence,
   batchBytes,
+  batchCodecId,
   batchCount,
   batchLastOffsetDelta,
   batchMaxTimestamp,
@@ -32,6 +37,7 @@ import {
   isTransactionalBatch,
 } from './batch-header.js';
 import { createBatchMemory } from './batch-memory.js';
+import { codecOf } from './compression.js';
 
 export interface ReadyBatch {
   /** Records, and so offsets. */
@@ -46,7 +52,11 @@ const ATTRIBUTES_ALLOWED = ATTRIBUTE_CODEC_MASK | ATTRIBUTE_TRANSACTIONAL;
  * Throws BATCH_INVALID, BATCH_TOO_LARGE, RECORD_TOO_LARGE, KEY_REQUIRED, CODEC_UNAVAILABLE,
  * DECOMPRESSION_FAILED, DECOMPRESSED_TOO_LARGE.
  */
-export function checkReadyBatch(batch: Uint8Array, limits: AppendLimits): ReadyBatch {
+export function checkReadyBatch(
+  batch: Uint8Array,
+  limits: AppendLimits,
+  unreadable: AppendBatchOptions['unreadable'] = 'refuse',
+): ReadyBatch {
   if (!(batch instanceof Uint8Array)) throw invalid('not bytes', 'a Uint8Array', typeof batch);
   const { length } = batch;
   if (length > limits.batchBytesMax) {
@@ -68,7 +78,9 @@ export function checkReadyBatch(batch: Uint8Array, limits: AppendLimits): ReadyB
   if (count === 0) throw invalid('no records', undefined, undefined);
   if (lastOffsetDelta !== count - 1) throw invalid('last offset', count - 1, lastOffsetDelta);
   const producer = producerOf(batch);
-  checkInside(batch, limits);
+  const isPassed = unreadable === 'store' && limits.cleanup === 'delete' && !isReadable(batch);
+  if (isPassed) checkOutside(batch);
+  else checkInside(batch, limits);
   return { count, producer };
 }
 
@@ -85,6 +97,18 @@ function producerOf(batch: Uint8Array): BatchProducer | undefined {
   if (producerEpoch < 0) throw invalid('producer epoch', '0 or more', producerEpoch);
   if (baseSequence < 0) throw invalid('base sequence', '0 or more', baseSequence);
   return { producerId, producerEpoch, baseSequence, isTransactional };
+}
+
+/** A codec that nobody knows is as good as readable: it is refused when it is read. */
+function isReadable(batch: Uint8Array): boolean {
+  return codecOf(batchCodecId(batch, 0))?.isAvailable() !== false;
+}
+
+/** What its header says of records that cannot be looked at, as far as it can be wrong. */
+function checkOutside(batch: Uint8Array): void {
+  const claimed = batchMaxTimestamp(batch, 0);
+  if (Number.isSafeInteger(claimed) && claimed >= -1) return;
+  throw invalid('timestamp', 'a time in milliseconds', String(claimed));
 }
 
 /** Looks at every record. */

@@ -12,7 +12,7 @@ import { logDiagnostics } from '../base/diagnostics.js';
 import { createError, errnoOf, type MillraceError } from '../base/errors.js';
 import { Mutex } from '../base/mutex.js';
 import { markerBatch, producerBatch, readyBatch } from './append-alone.js';
-import type { AppendOptions, TransactionMarker } from './append-options.js';
+import type { AppendBatchOptions, AppendOptions, TransactionMarker } from './append-options.js';
 import type { AppendResult } from './append-waiters.js';
 import type { Batch } from './batch.js';
 import type { PassReport } from './cleaning-loop.js';
@@ -226,15 +226,13 @@ export class Log {
    * but for its offset and epoch. If it names a producer, it is judged as with `append`.
    *
    * Rejects like `append`, and with BATCH_INVALID, CODEC_UNAVAILABLE, DECOMPRESSION_FAILED,
-   * DECOMPRESSED_TOO_LARGE.
+   * DECOMPRESSED_TOO_LARGE. With `unreadable: 'store'` a batch whose codec is not installed is
+   * stored with its records unproved, and reading them throws CODEC_UNAVAILABLE here.
    */
-  async appendBatch(
-    batch: Uint8Array,
-    options: Pick<AppendOptions, 'acks'> = {},
-  ): Promise<AppendResult> {
+  async appendBatch(batch: Uint8Array, options: AppendBatchOptions = {}): Promise<AppendResult> {
     const { writing } = this.#changeable().parts;
     return await writing.appendAlone(
-      (limits) => readyBatch(batch, limits),
+      (limits) => readyBatch(batch, limits, options.unreadable),
       options.acks ?? 'durable',
     );
   }

@@ -7,6 +7,7 @@ export { type ErrorCode, hasCode, MillraceError } from '../base/errors.js';
 export { type AppendLimits, checkOne } from './append-bounds.js';
 export type {
   Acks,
+  AppendBatchOptions,
   AppendOptions,
   ProducerStamp,
   TransactionMarker,

@@ -277,7 +277,7 @@ test('request: one that nobody has answered in time is gone from the queue too',
   await broker.close();
 });
 
-test('exchange: copies that are aborted while their value is encoded are not stored', async () => {
+test('exchange: copies whose signal aborts while they are encoded are not stored', async () => {
   const broker = await new SimBroker().open();
   const [jobs, mail] = [await broker.queue('jobs'), await broker.queue('mail')];
   const codec = {

@@ -44,7 +44,7 @@ test('queue: messages and receipts of another queue are refused', async () => {
   await broker.close();
 });
 
-test('queue: priorities that cannot be stored are not there until there is room', async () => {
+test('queue: priorities that cannot be stored are there once there is room', async () => {
   const process = new SimBroker();
   const broker = await process.open();
   const jobs = await broker.queue('jobs');

@@ -158,7 +158,7 @@ test('request: one that is passed on has a place of its own for replies', async 
   assert.deepEqual([await first, await second], ['first', 'second']);
 });
 
-test('request: one that is refused waits for nothing; without any there is no timer', async () => {
+test('request: one that is refused waits for nothing, and leaves no timer', async () => {
   const { clock, replies, requester, headers } = makeWorld();
   const broken = { headers: 5 as unknown as [], timeoutMs: 60_000 };
   await assert.rejects(requestBy(requester, broken), { code: 'OPTION_INVALID' });

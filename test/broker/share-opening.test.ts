@@ -80,7 +80,7 @@ test('share opening: who comes while somebody looks has options of its own', asy
   }
 });
 
-test('share opening: what a transaction acknowledges does not come again from a new group', async () => {
+test('share opening: what a transaction acknowledges is not in a new group', async () => {
   const broker = await new SimBroker().open();
   const topic = await broker.topic('orders', { partitions: 1 });
   await broker.topic('out', { partitions: 1 });

@@ -221,3 +221,48 @@ test('ready batch: a log that is open for reading takes none', async () => {
   const log = await sim.open({ readOnly: true });
   await rejection(log.appendBatch(batchOf(records)), 'LOG_READ_ONLY');
 });
+
+/** A batch of zstd's, whose body nobody here looks into. */
+const zstd = (change: (bytes: Buffer) => void = () => undefined): Buffer =>
+  changed((bytes) => {
+    setAttributes(4)(bytes);
+    change(bytes);
+  });
+const skip = codecNamed('zstd').isAvailable() ? 'this Node.js has zstd' : false;
+
+test('ready batch: one whose codec is absent is stored when asked for', { skip }, async () => {
+  const sim = new SimLog();
+  const log = await sim.open();
+  const batch = zstd();
+  await rejection(log.appendBatch(batch), 'CODEC_UNAVAILABLE');
+  const { baseOffset } = await log.appendBatch(batch, { unreadable: 'store' });
+  assert.equal(baseOffset, 0);
+  const again = await log.appendBatch(batch, { unreadable: 'store' });
+  assert.equal(again.isDuplicate, true, 'the producer is judged all the same');
+  for await (const found of log.read()) {
+    assert.deepEqual(Buffer.from(found.raw()).subarray(16), batch.subarray(16));
+    assert.throws(() => [...found], { code: 'CODEC_UNAVAILABLE' });
+    break;
+  }
+  await log.close();
+});
+
+test('ready batch: of what is passed unread everything outside is proved', { skip }, () => {
+  const pass = (batch: Uint8Array, given: Parameters<typeof checkReadyBatch>[1] = limits) => {
+    try {
+      return checkReadyBatch(batch, given, 'store').count;
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? error.code : error;
+    }
+  };
+  assert.equal(pass(zstd()), 3);
+  const damaged = zstd();
+  damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1;
+  assert.equal(pass(damaged), 'BATCH_INVALID');
+  assert.equal(pass(zstd((bytes) => writeInt32(bytes, format.COUNT_POSITION, 4))), 'BATCH_INVALID');
+  const late = (bytes: Buffer) => writeInt64(bytes, format.MAX_TIMESTAMP_POSITION, -2);
+  assert.equal(pass(zstd(late)), 'BATCH_INVALID');
+  assert.equal(pass(zstd(), { ...limits, batchBytesMax: 70 }), 'BATCH_TOO_LARGE');
+  assert.equal(pass(zstd(), { ...limits, cleanup: 'compact' }), 'CODEC_UNAVAILABLE');
+  assert.equal(pass(changed(setAttributes(7))), 'CODEC_UNAVAILABLE', 'nobody knows this codec');
+});

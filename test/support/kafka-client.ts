@@ -9,7 +9,11 @@ import { connect, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import type { Broker } from '../../src/broker/broker.js';
 import { FrameSplitter } from '../../src/server/kafka/frame-splitter.js';
-import { type KafkaOptions, KafkaServer } from '../../src/server/kafka/kafka-server.js';
+import {
+  type KafkaOptions,
+  type KafkaSecurity,
+  KafkaServer,
+} from '../../src/server/kafka/kafka-server.js';
 import { type Api, readResponse, writeRequest } from '../../src/server/kafka/wire-api.js';
 import type { WireType } from '../../src/server/kafka/wire-type.js';
 import { SimBroker } from './broker-fixture.js';
@@ -44,6 +48,11 @@ export class KafkaClient {
   static async connect({ host, port }: { host: string; port: number }): Promise<KafkaClient> {
     const socket = connect({ host, port });
     await once(socket, 'connect');
+    return new KafkaClient(socket);
+  }
+
+  /** Over a socket that is connected, perhaps an encrypted one. */
+  static over(socket: Socket): KafkaClient {
     return new KafkaClient(socket);
   }
 
@@ -94,12 +103,14 @@ export interface ServerUnderTest {
 export async function withServer(
   work: (under: ServerUnderTest) => Promise<void>,
   options: KafkaOptions = {},
+  security: KafkaSecurity = {},
 ): Promise<void> {
   const sim = new SimBroker();
   const broker = await sim.open();
   const failures: unknown[] = [];
   const failed = (error: unknown): void => void failures.push(error);
-  const server = await KafkaServer.listen(broker.engine, { port: 0, ...options }, { failed });
+  const given = { port: 0, ...options };
+  const server = await KafkaServer.listen(broker.engine, given, { failed }, security);
   const clients: KafkaClient[] = [];
   const client = async (): Promise<KafkaClient> => {
     const made = await KafkaClient.connect(server.address);

@@ -11,6 +11,7 @@ import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import { producerBatch, readyBatch } from '../../src/storage/append-alone.js';
 import { checkRecords } from '../../src/storage/append-bounds.js';
 import {
+  type AppendBatchOptions,
   type AppendOptions,
   type BatchProducer,
   checkMarker,
@@ -107,9 +108,12 @@ export class MemoryPartitionLog implements PartitionLog {
     );
   }
 
-  async appendBatch(batch: Uint8Array): Promise<AppendResult> {
+  async appendBatch(
+    batch: Uint8Array,
+    { unreadable }: AppendBatchOptions = {},
+  ): Promise<AppendResult> {
     this.#checkOpen();
-    const { producer, count } = readyBatch(batch, limits);
+    const { producer, count } = readyBatch(batch, limits, unreadable);
     return this.#store(Buffer.from(batch), producer, count);
   }
 

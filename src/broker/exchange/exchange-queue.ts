@@ -6,7 +6,7 @@
  * queue's business (as a standard queue behind a FIFO topic in SNS).
  */
 
-import { sha256Hex } from '../../base/sha256.js';
+import { sha256Hex } from '../../base/hashing.js';
 import type { StoredPlace } from '../producer/deduplication-window.js';
 import type { HostedQueue } from '../queue/hosted-queue.js';
 import { bytes } from '../topic/codec.js';

@@ -212,6 +212,11 @@ export class GroupCoordinator {
     return this.#commits.fetch(groupId, partitions);
   }
 
+  /** Whether a transaction holds the offset: what is committed may be another one soon. */
+  isOffsetHeld(groupId: string, at: TopicPartition): boolean {
+    return this.#store.holds.isHeld(groupId, at);
+  }
+
   /** The offsets of all groups in this partition, as they were committed. */
   committedAt(at: TopicPartition): { readonly group: string; readonly offset: number }[] {
     return this.#store.committers.flatMap((group) => {

@@ -12,7 +12,7 @@
 
 import { assert } from '../../base/assert.js';
 import { createError } from '../../base/errors.js';
-import { sha256Hex } from '../../base/sha256.js';
+import { sha256Hex } from '../../base/hashing.js';
 import { DEDUPLICATION_HEADER } from '../producer/deduplication-header.js';
 import type { StoredPlace } from '../producer/deduplication-window.js';
 import { WAITS } from '../producer/deduplication-window.js';

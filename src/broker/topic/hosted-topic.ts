@@ -80,6 +80,14 @@ export class HostedTopic {
     return (await this.#host(partition)).partition;
   }
 
+  /** How much the log of a partition takes on the disk, in bytes. Throws as `partition` does. */
+  async partitionBytes(partition: number): Promise<number> {
+    this.checkOpen();
+    this.checkPartition(partition);
+    const { log } = await this.#host(partition);
+    return (await log.stats()).bytes;
+  }
+
   /** Partitions that nobody has used have no log yet: they are empty. */
   async usedPartitions(): Promise<ReadonlySet<number>> {
     const names = new Set(await this.#folder.names());

@@ -9,6 +9,7 @@
 import type {
   AbortedRange,
   Acks,
+  AppendBatchOptions,
   AppendOptions,
   AppendResult,
   Batch,
@@ -34,7 +35,7 @@ export interface PartitionLog {
    */
   append(records: readonly RecordInput[], options?: AppendOptions): Promise<AppendResult>;
   /** Appends a ready-made RecordBatch v2: checked whole, stored as it came. */
-  appendBatch(batch: Uint8Array, options?: { readonly acks?: Acks }): Promise<AppendResult>;
+  appendBatch(batch: Uint8Array, options?: AppendBatchOptions): Promise<AppendResult>;
   /** Ends a producer's transaction in this partition; resolves once that is durable. */
   appendMarker(marker: TransactionMarker): Promise<{ readonly offset: number }>;
   /** Appends one record without waiting: its offset, or undefined when there is no room. */
@@ -101,7 +102,7 @@ class EmbeddedPartitionLog implements PartitionLog {
     return this.#log.append(records, options);
   }
 
-  appendBatch(batch: Uint8Array, options: { readonly acks?: Acks } = {}): Promise<AppendResult> {
+  appendBatch(batch: Uint8Array, options: AppendBatchOptions = {}): Promise<AppendResult> {
     return this.#log.appendBatch(batch, options);
   }
 

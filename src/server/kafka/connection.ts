@@ -10,10 +10,12 @@
 
 import type { Socket } from 'node:net';
 import { createError } from '../../base/errors.js';
+import { RequestAccess } from './authorization.js';
 import { kafkaErrors } from './error-codes.js';
 import { FrameSplitter } from './frame-splitter.js';
 import type { AnswerFrame, Handler, Handlers, RequestContext } from './handler-table.js';
 import { apiVersions } from './messages/cluster.js';
+import type { SaslSession } from './sasl-session.js';
 import {
   type RequestHeader,
   type ResponseOf,
@@ -28,6 +30,10 @@ export interface ConnectionLimits {
   readonly requestsInFlightMax: number;
   /** Bytes of answers that the client has not taken. */
   readonly answerBytesMax: number;
+  /** Bytes of requests that are begun and not answered; a larger one is begun alone. */
+  readonly requestBytesInFlight: number;
+  /** Whether keys are agreed on before anything comes. */
+  readonly isSecured: boolean;
 }
 
 /** What a connection needs of its server, and tells it. */
@@ -36,13 +42,19 @@ export interface ConnectionHome {
   /** It is ended because of what the client sent, or because a handler failed. */
   failed(error: unknown): void;
   ended(): void;
-  /** A request begins. */
-  begun(): void;
+  /** A request begins: its API, and how many bytes it has. */
+  begun(api: string, bytes: number): void;
+  /** It has been answered. */
+  answered(api: string, bytes: number): void;
   spoken(): ResponseOf<typeof apiVersions>;
 }
 
+/** Nobody needs more to log in. */
+const FRAME_BYTES_BEFORE_LOGIN = 64 * 1024;
+
 /** A request that was begun, and its answer once it is there. */
 interface Pending {
+  readonly bytes: number;
   readonly handler: Handler;
   isAnswered: boolean;
   answer: AnswerFrame;
@@ -54,6 +66,10 @@ export class Connection {
   readonly #limits: ConnectionLimits;
   readonly #home: ConnectionHome;
   readonly #splitter: FrameSplitter;
+  readonly #sasl: SaslSession;
+  readonly #begunMs: number;
+  #pendingBytes = 0;
+  #hasHeard = false;
   readonly #aborter = new AbortController();
   readonly #pending: Pending[] = [];
   #isStepping = false;
@@ -61,17 +77,26 @@ export class Connection {
   #isEnded = false;
   #heardMs: number;
 
-  constructor(socket: Socket, handlers: Handlers, limits: ConnectionLimits, home: ConnectionHome) {
+  constructor(
+    socket: Socket,
+    handlers: Handlers,
+    sasl: SaslSession,
+    limits: ConnectionLimits,
+    home: ConnectionHome,
+  ) {
     this.#socket = socket;
     this.#handlers = handlers;
     this.#limits = limits;
     this.#home = home;
-    this.#splitter = new FrameSplitter(limits.requestBytesMax);
+    this.#sasl = sasl;
+    this.#splitter = new FrameSplitter(this.#frameBytesMax());
     this.#heardMs = home.nowMs();
+    this.#begunMs = this.#heardMs;
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => {
       if (this.#isDraining) return;
       this.#heardMs = home.nowMs();
+      this.#hasHeard = true;
       this.#splitter.push(piece);
       this.#step();
     });
@@ -88,6 +113,12 @@ export class Connection {
   /** For how long nothing has come, while nothing is under way. */
   silentMs(nowMs: number): number {
     return this.#pending.length > 0 ? 0 : nowMs - this.#heardMs;
+  }
+
+  /** For how long it has not been known who this is, or no keys were agreed on. */
+  strangeMs(nowMs: number): number {
+    const isSettled = this.#sasl.isWelcome && (this.#hasHeard || !this.#limits.isSecured);
+    return isSettled ? 0 : nowMs - this.#begunMs;
   }
 
   /** Begins nothing more, and ends when everything that was begun is answered. */
@@ -133,12 +164,18 @@ export class Connection {
     const last = this.#pending.at(-1);
     if (last === undefined) return true;
     // Behind another request the next one waits, but behind those that may overlap.
-    return last.handler.mayOverlap && this.#pending.length < this.#limits.requestsInFlightMax;
+    const { requestsInFlightMax, requestBytesInFlight } = this.#limits;
+    if (this.#pendingBytes >= requestBytesInFlight) return false;
+    return last.handler.mayOverlap && this.#pending.length < requestsInFlightMax;
   }
 
   #begin(frame: Buffer): void {
     const reader = new WireReader(frame);
     const header = readRequestStart(reader);
+    if (!this.#sasl.mayBegin(header.key)) {
+      const expected = 'SaslHandshake, SaslAuthenticate or ApiVersions';
+      throw createError('AUTHENTICATION_FAILED', { expected, api: header.key });
+    }
     const handler = this.#handlers.find(header.key);
     const isSpoken =
       handler !== undefined &&
@@ -148,10 +185,12 @@ export class Connection {
       this.#refuse(header);
       return;
     }
-    const pending: Pending = { handler, isAnswered: false, answer: undefined };
+    const bytes = frame.length;
+    const pending: Pending = { bytes, handler, isAnswered: false, answer: undefined };
     this.#pending.push(pending);
-    this.#home.begun();
-    const answer = handler.answer(header, reader, this.#contextOf(header));
+    this.#pendingBytes += bytes;
+    this.#home.begun(handler.api.name, bytes);
+    const answer = handler.answer(header, reader, this.#contextOf(header, handler));
     if (answer instanceof Promise) {
       answer.then(
         (frame) => this.#answer(pending, frame),
@@ -160,7 +199,7 @@ export class Connection {
     } else this.#answer(pending, answer);
   }
 
-  #contextOf({ version, clientId }: RequestHeader): RequestContext {
+  #contextOf({ version, clientId }: RequestHeader, { api }: Handler): RequestContext {
     const { remoteAddress = '', localAddress = '', localPort = 0 } = this.#socket;
     return {
       version,
@@ -168,6 +207,8 @@ export class Connection {
       clientHost: remoteAddress,
       signal: this.#aborter.signal,
       localAddress: { host: localAddress, port: localPort },
+      access: new RequestAccess(api.name, this.#sasl.asker),
+      sasl: this.#sasl,
     };
   }
 
@@ -190,16 +231,34 @@ export class Connection {
       const [first] = this.#pending;
       if (first?.isAnswered !== true) break;
       this.#pending.shift();
-      if (first.answer !== undefined) this.#send(first.answer);
+      this.#pendingBytes -= first.bytes;
+      if (first.answer === undefined) continue;
+      this.#home.answered(first.handler.api.name, this.#send(first.answer));
     }
+    if (this.#sasl.hasFailed && !this.#isDraining) {
+      this.#home.failed(createError('AUTHENTICATION_FAILED', { host: this.#socket.remoteAddress }));
+      this.#isDraining = true;
+    }
+    this.#splitter.limit(this.#frameBytesMax());
     if (this.#isDraining && this.#pending.length === 0) this.#finish();
     else this.#step();
   }
 
-  #send(pieces: readonly Uint8Array[]): void {
+  #frameBytesMax(): number {
+    const { requestBytesMax } = this.#limits;
+    return this.#sasl.isWelcome ? requestBytesMax : FRAME_BYTES_BEFORE_LOGIN;
+  }
+
+  /** How many bytes these are. */
+  #send(pieces: readonly Uint8Array[]): number {
+    let bytes = 0;
     this.#socket.cork();
-    for (const piece of pieces) this.#socket.write(piece);
+    for (const piece of pieces) {
+      this.#socket.write(piece);
+      bytes += piece.length;
+    }
     this.#socket.uncork();
+    return bytes;
   }
 
   #fail(error: unknown): void {

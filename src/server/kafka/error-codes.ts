@@ -123,6 +123,8 @@ const byCode: Readonly<Partial<Record<ErrorCode, KafkaErrorName>>> = {
   BROKER_CLOSED: 'COORDINATOR_NOT_AVAILABLE',
   LOG_CLOSED: 'NOT_LEADER_OR_FOLLOWER',
   FRAME_INVALID: 'INVALID_REQUEST',
+  AUTHENTICATION_FAILED: 'SASL_AUTHENTICATION_FAILED',
+  ACCESS_DENIED: 'CLUSTER_AUTHORIZATION_FAILED',
 };
 
 /** The number that a client gets for the error. */

@@ -10,7 +10,7 @@ import { createError } from '../../base/errors.js';
 const LENGTH_BYTES = 4;
 
 export class FrameSplitter {
-  readonly #frameBytesMax: number;
+  #frameBytesMax: number;
   #pieces: Buffer[] = [];
   #bytes = 0;
 
@@ -21,6 +21,11 @@ export class FrameSplitter {
   /** What has arrived and is no whole frame yet. */
   get bufferedBytes(): number {
     return this.#bytes;
+  }
+
+  /** From now on frames may be so large. */
+  limit(frameBytesMax: number): void {
+    this.#frameBytesMax = frameBytesMax;
   }
 
   /** Takes what has arrived; it is not changed any more. */

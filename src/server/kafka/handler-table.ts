@@ -7,6 +7,8 @@
  */
 
 import { assert } from '../../base/assert.js';
+import type { RequestAccess } from './authorization.js';
+import type { SaslSession } from './sasl-session.js';
 import {
   type Api,
   type RequestHeader,
@@ -24,6 +26,9 @@ export interface RequestContext {
   readonly signal: AbortSignal;
   /** Where the client reached the server, for answers that name it. */
   readonly localAddress: { readonly host: string; readonly port: number };
+  /** Asked before anything is touched. */
+  readonly access: RequestAccess;
+  readonly sasl: SaslSession;
 }
 
 /** Undefined: the request has no answer. */
@@ -33,7 +38,7 @@ export type Answer<Response> = Response | undefined | Promise<Response | undefin
 export type AnswerFrame = readonly Uint8Array[] | undefined;
 
 export interface Handler {
-  readonly api: SpokenVersions;
+  readonly api: SpokenVersions & { readonly name: string };
   /** Whether the next request of this API is begun before this one is answered. */
   readonly mayOverlap: boolean;
   /** Reads the rest of the request and carries it out. Throws FRAME_INVALID. */

@@ -3,6 +3,7 @@
  */
 
 import type { BrokerEngine } from '../../broker/main.js';
+import type { FetchSessions } from './fetch-sessions.js';
 import type { RequestContext } from './handler-table.js';
 import type { KafkaConfig } from './kafka-options.js';
 import type { LongPolls } from './long-polls.js';
@@ -15,6 +16,7 @@ export interface KafkaNode {
   /** The same as long as the folder is. */
   readonly clusterId: string;
   readonly polls: LongPolls;
+  readonly fetchSessions: FetchSessions;
 }
 
 /** Where clients are told that the node is. */

@@ -20,7 +20,7 @@ export const kafkaOptionTable = optionTable({
   },
   allowRemote: {
     default: false,
-    doc: 'Whether another address than loopback may be served, to whoever reaches it.',
+    doc: 'Whether another address than loopback may be served without TLS.',
   },
   advertisedHost: {
     default: '',
@@ -50,6 +50,13 @@ export const kafkaOptionTable = optionTable({
     max: 100_000,
     doc: 'How many are served at once; more are closed as they come.',
   },
+  connectionsPerAddress: {
+    unit: 'connections',
+    default: 1_000,
+    min: 1,
+    max: 100_000,
+    doc: 'The same, of clients that come from one address.',
+  },
   requestBytesMax: {
     unit: 'bytes',
     default: 100 * MIB,
@@ -63,6 +70,13 @@ export const kafkaOptionTable = optionTable({
     min: 1,
     max: 10_000,
     doc: 'How many Produce requests of one connection are begun and not answered.',
+  },
+  requestBytesInFlight: {
+    unit: 'bytes',
+    default: 128 * MIB,
+    min: 16 * KIB,
+    max: 1_024 * MIB,
+    doc: 'When so many bytes of requests are begun and not answered, the next one waits.',
   },
   answerBytesMax: {
     unit: 'bytes',
@@ -78,6 +92,20 @@ export const kafkaOptionTable = optionTable({
     max: 512 * MIB,
     doc: 'The largest answer to Fetch, whatever the client asks for; one batch may be larger.',
   },
+  fetchSessions: {
+    unit: 'sessions',
+    default: 1_000,
+    min: 0,
+    max: 100_000,
+    doc: 'How many clients are remembered with what they fetch; the others say it each time.',
+  },
+  handshakeMs: {
+    unit: 'milliseconds',
+    default: 30_000,
+    min: 1_000,
+    max: 10 * MINUTE_MS,
+    doc: 'With users or TLS: who has not logged in or agreed on keys by then is put out.',
+  },
   idleMs: {
     unit: 'milliseconds',
     default: 10 * MINUTE_MS,
@@ -90,10 +118,13 @@ export const kafkaOptionTable = optionTable({
 /** Addresses that only programs of this machine reach. */
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/;
 
-/** Throws OPTION_INVALID for an address that others reach, unless that is allowed. */
-export function checkAddress({ host, allowRemote }: KafkaConfig): void {
-  if (allowRemote || LOOPBACK.test(host)) return;
-  const expected = 'a loopback address, or allowRemote';
+/** Throws OPTION_INVALID for an address that others reach, unless with TLS or when allowed. */
+export function checkAddress(
+  { host, allowRemote }: Pick<KafkaConfig, 'host' | 'allowRemote'>,
+  hasTls: boolean,
+): void {
+  if (allowRemote || hasTls || LOOPBACK.test(host)) return;
+  const expected = 'a loopback address, TLS, or allowRemote';
   throw createError('OPTION_INVALID', { option: 'host', expected, actual: host });
 }
 

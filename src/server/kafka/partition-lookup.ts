@@ -4,6 +4,7 @@
 
 import { createError } from '../../base/errors.js';
 import type { PartitionLog } from '../../broker/main.js';
+import type { RequestAccess } from './authorization.js';
 import type { KafkaNode } from './kafka-node.js';
 import { NO_UUID } from './wire-type.js';
 
@@ -15,11 +16,21 @@ export interface NamedTopic {
 
 type Topic = ReturnType<KafkaNode['engine']['topics']['get']>;
 
-/** Throws UNKNOWN_TOPIC, INVALID_TOPIC_NAME. */
-export function topicOf({ engine }: KafkaNode, { name, topicId }: NamedTopic): Topic {
-  if (topicId === NO_UUID) return engine.topics.get(name);
+/** Throws ACCESS_DENIED, UNKNOWN_TOPIC, INVALID_TOPIC_NAME. */
+export function topicOf(
+  { engine }: KafkaNode,
+  { name, topicId }: NamedTopic,
+  access: RequestAccess,
+): Topic {
+  if (topicId === NO_UUID) {
+    access.check('topic', name);
+    return engine.topics.get(name);
+  }
   const byId = engine.topics.list().find(({ definition }) => definition.topicId === topicId);
-  if (byId !== undefined) return byId;
+  if (byId !== undefined) {
+    access.check('topic', byId.name);
+    return byId;
+  }
   throw createError('UNKNOWN_TOPIC', { topicId, kafka: 'UNKNOWN_TOPIC_ID' });
 }
 

@@ -10,11 +10,15 @@ import {
   describeConfigs,
   incrementalAlterConfigs,
 } from '../../../src/server/kafka/messages/topics.js';
+import { ATTRIBUTES_POSITION } from '../../../src/storage/batch-format.js';
+import { stampCrc } from '../../../src/storage/batch-header.js';
+import { codecNamed } from '../../../src/storage/compression.js';
 import { batchOf, readAll } from '../../support/batch-fixtures.js';
 import { isPending, rejection } from '../../support/fixtures.js';
 import { type KafkaClient, until, withServer } from '../../support/kafka-client.js';
 
 const DURABLE = -1;
+const ZSTD = 4;
 
 async function send(client: KafkaClient, topic: string, batch: Buffer, acks = DURABLE) {
   const partitions = [{ index: 0, records: [batch] }];
@@ -343,5 +347,20 @@ test('server: an address that is taken is ADDRESS_IN_USE', async () => {
       withServer(async () => undefined, { port: server.address.port }),
       'ADDRESS_IN_USE',
     );
+  });
+});
+
+const skip = codecNamed('zstd').isAvailable() ? 'this Node.js has zstd' : false;
+
+test('server: zstd that cannot be read here is passed through', { skip }, async () => {
+  await withServer(async ({ client, broker }) => {
+    await broker.createTopic('t');
+    const one = await client();
+    const batch = batchOf([{ value: 'a' }]);
+    batch.writeInt16BE(ZSTD, ATTRIBUTES_POSITION);
+    stampCrc(batch, 0);
+    assert.equal((await send(one, 't', batch))?.errorCode, kafkaErrors.NONE);
+    const { records } = await fetched(one, 't', 0);
+    assert.deepEqual(records?.[0]?.subarray(16), batch.subarray(16));
   });
 });

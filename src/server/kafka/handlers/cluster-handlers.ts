@@ -4,6 +4,7 @@
 
 import { hasCode } from '../../../base/errors.js';
 import { apis } from '../apis.js';
+import type { RequestAccess } from '../authorization.js';
 import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
 import type { Handlers, RequestContext } from '../handler-table.js';
 import { addressFor, type KafkaNode, NODE_ID } from '../kafka-node.js';
@@ -31,15 +32,19 @@ export function addClusterHandlers(handlers: Handlers, node: KafkaNode): void {
   handlers.add(metadata, (request, context) => answerMetadata(node, request, context));
   handlers.add(findCoordinator, ({ key, coordinatorKeys }, context) => {
     const address = { nodeId: NODE_ID, ...addressFor(node, context) };
-    const fine = { errorCode: kafkaErrors.NONE, errorMessage: null };
+    const outcomeFor = (name: string): { errorCode: number; errorMessage: string | null } => {
+      const isAllowed = context.access.may('group', name);
+      const { NONE, GROUP_AUTHORIZATION_FAILED } = kafkaErrors;
+      return { errorCode: isAllowed ? NONE : GROUP_AUTHORIZATION_FAILED, errorMessage: null };
+    };
     return {
       throttleTimeMs: 0,
-      ...fine,
+      ...outcomeFor(coordinatorKeys[0] ?? key),
       ...address,
       coordinators: [...coordinatorKeys, ...(key === '' ? [] : [key])].map((one) => ({
         key: one,
         ...address,
-        ...fine,
+        ...outcomeFor(one),
       })),
     };
   });
@@ -83,10 +88,12 @@ async function answerMetadata(
   const isAll = request.topics === null || (version === 0 && request.topics.length === 0);
   const topics: MetadataTopic[] = [];
   if (isAll) {
-    for (const { name } of node.engine.topics.list()) topics.push(describe(node, name));
+    for (const { name } of node.engine.topics.list()) {
+      if (context.access.may('topic', name)) topics.push(describe(node, name));
+    }
   }
   for (const wanted of isAll ? [] : (request.topics ?? [])) {
-    topics.push(await look(node, wanted, request.allowAutoTopicCreation));
+    topics.push(await look(node, wanted, request.allowAutoTopicCreation, context.access));
   }
   return {
     throttleTimeMs: 0,
@@ -103,17 +110,25 @@ async function look(
   node: KafkaNode,
   { name, topicId }: { readonly name: string | null; readonly topicId: string },
   mayCreate: boolean,
+  access: RequestAccess,
 ): Promise<MetadataTopic> {
   const { topics } = node.engine;
+  const { TOPIC_AUTHORIZATION_FAILED } = kafkaErrors;
   if (name === null) {
     const byId = topics.list().find(({ definition }) => definition.topicId === topicId);
-    if (byId !== undefined) return describe(node, byId.name);
+    const isAllowed = byId !== undefined && access.may('topic', byId.name);
+    if (isAllowed) return describe(node, byId.name);
     return absent(null, topicId, kafkaErrors.UNKNOWN_TOPIC_ID);
   }
-  if (topics.find(name) === undefined) {
+  const isThere = topics.find(name) !== undefined;
+  if (!access.may('topic', name)) return absent(name, NO_UUID, TOPIC_AUTHORIZATION_FAILED);
+  if (!isThere) {
     try {
       if (!mayCreate || !node.config.autoCreateTopics) topics.get(name);
-      else await topics.create(name, { partitions: node.config.partitions });
+      else {
+        access.check('newTopic', name);
+        await topics.create(name, { partitions: node.config.partitions });
+      }
     } catch (error) {
       // Somebody else has made it meanwhile.
       if (!hasCode(error, 'TOPIC_EXISTS')) return absent(name, NO_UUID, kafkaErrorOf(error));

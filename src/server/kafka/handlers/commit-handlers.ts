@@ -3,8 +3,9 @@
  * describe, delete.
  */
 
+import type { RequestAccess } from '../authorization.js';
 import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
-import type { Handlers } from '../handler-table.js';
+import type { Handlers, RequestContext } from '../handler-table.js';
 import type { KafkaNode } from '../kafka-node.js';
 import {
   deleteGroups,
@@ -25,30 +26,28 @@ const NO_OPERATIONS = -0x8000_0000;
 /** From here on several groups are asked about at once. */
 const GROUPS_FROM = 8;
 const DEAD_FROM = 6;
+/** A transaction holds the offset; the client asks again. */
+const unstable = {
+  committedOffset: -1,
+  committedLeaderEpoch: -1,
+  metadata: '',
+  errorCode: kafkaErrors.UNSTABLE_OFFSET_COMMIT,
+};
+const denied = { ...unstable, errorCode: kafkaErrors.TOPIC_AUTHORIZATION_FAILED };
 
 export function addCommitHandlers(handlers: Handlers, node: KafkaNode): void {
-  handlers.add(offsetCommit, async (request) => ({
+  handlers.add(offsetCommit, async (request, { access }) => ({
     throttleTimeMs: 0,
-    topics: await commit(node, request),
+    topics: await commit(node, request, access),
   }));
-  handlers.add(offsetFetch, async (request, { version }) => {
-    if (version < GROUPS_FROM) {
-      const { topics, errorCode } = await fetchOf(node, request.groupId, request.topics);
-      return { throttleTimeMs: 0, topics, errorCode, groups: [] };
-    }
-    const groups = await Promise.all(
-      request.groups.map(async ({ groupId, topics }) => ({
-        groupId,
-        ...(await fetchOf(node, groupId, topics)),
-      })),
-    );
-    return { throttleTimeMs: 0, topics: [], errorCode: kafkaErrors.NONE, groups };
-  });
-  handlers.add(offsetDelete, async ({ groupId, topics }) => {
+  handlers.add(offsetFetch, (request, context) => answerFetch(node, request, context));
+  handlers.add(offsetDelete, async ({ groupId, topics }, { access }) => {
     const partitions = topics.flatMap(({ name, partitions: asked }) =>
       asked.map(({ partitionIndex }) => ({ topic: name, partition: partitionIndex })),
     );
     const errorCode = await codeOf(async () => {
+      access.check('group', groupId);
+      for (const { name } of topics) access.check('topic', name);
       const { admin } = await node.engine.groups.coordinator();
       await admin.deleteOffsets(groupId, partitions);
     });
@@ -62,10 +61,11 @@ export function addCommitHandlers(handlers: Handlers, node: KafkaNode): void {
       })),
     };
   });
-  handlers.add(listGroups, async ({ statesFilter, typesFilter }) => {
+  handlers.add(listGroups, async ({ statesFilter, typesFilter }, { access }) => {
     const { admin } = await node.engine.groups.coordinator();
     const wanted = admin
       .list()
+      .filter(({ groupId }) => access.may('group', groupId))
       .filter(({ state }) => statesFilter.length === 0 || statesFilter.includes(state))
       .filter(() => typesFilter.length === 0 || typesFilter.some(isClassic));
     return {
@@ -79,16 +79,17 @@ export function addCommitHandlers(handlers: Handlers, node: KafkaNode): void {
       })),
     };
   });
-  handlers.add(describeGroups, async ({ groups }, { version }) => ({
+  handlers.add(describeGroups, async ({ groups }, context) => ({
     throttleTimeMs: 0,
-    groups: await Promise.all(groups.map((groupId) => describe(node, groupId, version))),
+    groups: await Promise.all(groups.map((groupId) => describe(node, groupId, context))),
   }));
-  handlers.add(deleteGroups, async ({ groupsNames }) => ({
+  handlers.add(deleteGroups, async ({ groupsNames }, { access }) => ({
     throttleTimeMs: 0,
     results: await Promise.all(
       groupsNames.map(async (groupId) => ({
         groupId,
         errorCode: await codeOf(async () => {
+          access.check('group', groupId);
           const { admin } = await node.engine.groups.coordinator();
           await admin.delete(groupId);
         }),
@@ -106,6 +107,7 @@ async function commit(
     groupInstanceId,
     topics,
   }: RequestOf<typeof offsetCommit>,
+  access: RequestAccess,
 ): Promise<ResponseOf<typeof offsetCommit>['topics']> {
   const offsets = topics.flatMap(({ name, partitions }) =>
     partitions.map(({ partitionIndex, committedOffset, committedMetadata }) => ({
@@ -116,6 +118,8 @@ async function commit(
     })),
   );
   const errorCode = await codeOf(async () => {
+    access.check('group', groupId);
+    for (const { name } of topics) access.check('topic', name);
     const coordinator = await node.engine.groups.coordinator();
     const identity = identityOf(memberId, groupInstanceId);
     await coordinator.commit({
@@ -131,28 +135,66 @@ async function commit(
   }));
 }
 
+async function answerFetch(
+  node: KafkaNode,
+  request: RequestOf<typeof offsetFetch>,
+  { version, access }: RequestContext,
+): Promise<ResponseOf<typeof offsetFetch>> {
+  const { requireStable } = request;
+  if (version < GROUPS_FROM) {
+    const { topics, errorCode } = await fetchOf({ node, access }, request, requireStable);
+    return { throttleTimeMs: 0, topics, errorCode, groups: [] };
+  }
+  const groups = await Promise.all(
+    request.groups.map(async ({ groupId, topics }) => ({
+      groupId,
+      ...(await fetchOf({ node, access }, { groupId, topics }, requireStable)),
+    })),
+  );
+  return { throttleTimeMs: 0, topics: [], errorCode: kafkaErrors.NONE, groups };
+}
+
 async function fetchOf(
-  { engine }: KafkaNode,
-  groupId: string,
-  topics: AskedTopics,
+  { node, access }: { readonly node: KafkaNode; readonly access: RequestAccess },
+  { groupId, topics }: { readonly groupId: string; readonly topics: AskedTopics },
+  isStableWanted: boolean,
 ): Promise<{ readonly topics: FetchedTopics; readonly errorCode: number }> {
-  const asked = topics?.flatMap(({ name, partitionIndexes }) =>
+  const named = topics?.flatMap(({ name, partitionIndexes }) =>
     partitionIndexes.map((partition) => ({ topic: name, partition })),
   );
   try {
-    const coordinator = await engine.groups.coordinator();
+    access.check('group', groupId);
+    const coordinator = await node.engine.groups.coordinator();
+    const all = named ?? (await coordinator.fetch(groupId));
+    // What is asked for by name is told to be denied, what is not is left out.
+    const isAllowed = ({ topic }: { readonly topic: string }): boolean =>
+      access.may('topic', topic);
+    const asked = all.filter(isAllowed);
+    // Before the offsets: one whose transaction ends meanwhile is not yet among them.
+    const held = asked.map((at) => isStableWanted && coordinator.isOffsetHeld(groupId, at));
     const fetched = await coordinator.fetch(groupId, asked);
     const byTopic = new Map<string, FetchedTopics[number]['partitions'][number][]>();
-    for (const { topic, partition, offset, epoch, metadata } of fetched) {
+    for (const [index, { topic, partition, offset, epoch, metadata }] of fetched.entries()) {
       const partitions = byTopic.get(topic) ?? [];
       byTopic.set(topic, partitions);
-      partitions.push({
-        partitionIndex: partition,
-        committedOffset: offset ?? -1,
-        committedLeaderEpoch: epoch,
-        metadata,
-        errorCode: kafkaErrors.NONE,
-      });
+      partitions.push(
+        held[index] === true
+          ? { ...unstable, partitionIndex: partition }
+          : {
+              partitionIndex: partition,
+              committedOffset: offset ?? -1,
+              committedLeaderEpoch: epoch,
+              metadata,
+              errorCode: kafkaErrors.NONE,
+            },
+      );
+    }
+    for (const { name, partitionIndexes } of topics ?? []) {
+      if (access.may('topic', name)) continue;
+      byTopic.set(
+        name,
+        partitionIndexes.map((partitionIndex) => ({ ...denied, partitionIndex })),
+      );
     }
     const found = [...byTopic].map(([name, partitions]) => ({ name, partitions }));
     return { topics: found, errorCode: kafkaErrors.NONE };
@@ -164,9 +206,10 @@ async function fetchOf(
 async function describe(
   { engine }: KafkaNode,
   groupId: string,
-  version: number,
+  { version, access }: RequestContext,
 ): Promise<DescribedGroup> {
   try {
+    access.check('group', groupId);
     const { admin } = await engine.groups.coordinator();
     const { state, protocolType, protocol } = await admin.describe(groupId);
     return {

@@ -5,6 +5,7 @@
 
 import { createError } from '../../../base/errors.js';
 import { isAlterable, type TopicOptions } from '../../../broker/main.js';
+import type { RequestAccess } from '../authorization.js';
 import type { Handlers } from '../handler-table.js';
 import type { KafkaNode } from '../kafka-node.js';
 import { NODE_ID } from '../kafka-node.js';
@@ -34,12 +35,13 @@ const STATIC = 4;
 const operations = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
 export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
-  handlers.add(describeConfigs, async ({ resources }) => ({
+  handlers.add(describeConfigs, async ({ resources }, { access }) => ({
     throttleTimeMs: 0,
     results: await Promise.all(
       resources.map(async ({ resourceType, resourceName, configurationKeys }) => {
         let configs: readonly ShownConfig[] = [];
         const outcome = await outcomeOf(async () => {
+          checkAccess(access, { resourceType, resourceName });
           const all = settingsOf(node, { resourceType, resourceName });
           configs = all.filter(({ name }) => configurationKeys?.includes(name) !== false);
         });
@@ -47,11 +49,12 @@ export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
       }),
     ),
   }));
-  handlers.add(incrementalAlterConfigs, async ({ resources, validateOnly }) => ({
+  handlers.add(incrementalAlterConfigs, async ({ resources, validateOnly }, { access }) => ({
     throttleTimeMs: 0,
     responses: await Promise.all(
       resources.map(async ({ resourceType, resourceName, configs }) => ({
         ...(await outcomeOf(async () => {
+          checkAccess(access, { resourceType, resourceName });
           checkTopic({ resourceType, resourceName });
           await alter(node, resourceName, incrementedBy(node, resourceName, configs), validateOnly);
         })),
@@ -60,11 +63,12 @@ export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
       })),
     ),
   }));
-  handlers.add(alterConfigs, async ({ resources, validateOnly }) => ({
+  handlers.add(alterConfigs, async ({ resources, validateOnly }, { access }) => ({
     throttleTimeMs: 0,
     responses: await Promise.all(
       resources.map(async ({ resourceType, resourceName, configs }) => ({
         ...(await outcomeOf(async () => {
+          checkAccess(access, { resourceType, resourceName });
           checkTopic({ resourceType, resourceName });
           // What is not named goes back to what a new topic has.
           const given = topicOptionsFrom(configs);
@@ -75,6 +79,11 @@ export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
       })),
     ),
   }));
+}
+
+function checkAccess(access: RequestAccess, { resourceType, resourceName }: Resource): void {
+  if (resourceType === TOPIC) access.check('topic', resourceName);
+  else access.check('cluster');
 }
 
 function settingsOf({ engine, config }: KafkaNode, resource: Resource): ShownConfig[] {

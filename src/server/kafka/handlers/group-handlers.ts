@@ -18,9 +18,10 @@ const NO_BYTES = new Uint8Array(0);
 
 export function addGroupHandlers(handlers: Handlers, node: KafkaNode): void {
   handlers.add(joinGroup, (request, context) => answerJoin(node, request, context));
-  handlers.add(syncGroup, async (request) => {
+  handlers.add(syncGroup, async (request, { access }) => {
     const { groupId, generationId, memberId, assignments } = request;
     try {
+      access.check('group', groupId);
       const coordinator = await node.engine.groups.coordinator();
       const synced = await coordinator.sync({
         groupId,
@@ -42,17 +43,20 @@ export function addGroupHandlers(handlers: Handlers, node: KafkaNode): void {
       return { throttleTimeMs: 0, errorCode: kafkaErrorOf(error), ...refused };
     }
   });
-  handlers.add(heartbeat, async ({ groupId, generationId, memberId, groupInstanceId }) => {
+  handlers.add(heartbeat, async (request, { access }) => {
+    const { groupId, generationId, memberId, groupInstanceId } = request;
     const errorCode = await codeOf(async () => {
+      access.check('group', groupId);
       const coordinator = await node.engine.groups.coordinator();
       const identity = identityOf(memberId, groupInstanceId);
       await coordinator.heartbeat({ groupId, generation: generationId, ...identity });
     });
     return { throttleTimeMs: 0, errorCode };
   });
-  handlers.add(leaveGroup, async ({ groupId, memberId, members }, { version }) => {
+  handlers.add(leaveGroup, async ({ groupId, memberId, members }, { version, access }) => {
     const leave = (identity: { memberId: string; instanceId?: string | undefined }) =>
       codeOf(async () => {
+        access.check('group', groupId);
         const coordinator = await node.engine.groups.coordinator();
         await coordinator.leave({ groupId, member: identity });
       });
@@ -76,10 +80,11 @@ const LEAVES_TOGETHER_FROM = 3;
 async function answerJoin(
   node: KafkaNode,
   request: JoinRequest,
-  { version, clientId, clientHost, signal }: RequestContext,
+  { version, clientId, clientHost, signal, access }: RequestContext,
 ): Promise<JoinResponse> {
   const { groupId, memberId, protocols, protocolType, sessionTimeoutMs } = request;
   try {
+    access.check('group', groupId);
     const coordinator = await node.engine.groups.coordinator();
     const joined = await coordinator.join({
       groupId,

@@ -3,6 +3,7 @@
  */
 
 import type { PartitionLog } from '../../../broker/main.js';
+import type { RequestAccess } from '../authorization.js';
 import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
 import type { Handlers } from '../handler-table.js';
 import type { KafkaNode } from '../kafka-node.js';
@@ -25,10 +26,10 @@ interface Place {
 const NOWHERE: Place = { offset: -1, timestamp: -1 };
 
 export function addOffsetHandlers(handlers: Handlers, node: KafkaNode): void {
-  handlers.add(listOffsets, async ({ topics, isolationLevel }) => ({
+  handlers.add(listOffsets, async ({ topics, isolationLevel }, { access }) => ({
     throttleTimeMs: 0,
     topics: await eachPartition(
-      node,
+      { node, access },
       topics,
       async (log, { partitionIndex, timestamp }) => {
         const place = await placeOf(log, timestamp, isolationLevel === COMMITTED);
@@ -40,10 +41,10 @@ export function addOffsetHandlers(handlers: Handlers, node: KafkaNode): void {
       },
     ),
   }));
-  handlers.add(offsetForLeaderEpoch, async ({ topics }) => {
+  handlers.add(offsetForLeaderEpoch, async ({ topics }, { access }) => {
     const named = topics.map(({ topic, partitions }) => ({ name: topic, partitions }));
     const answered = await eachPartition(
-      node,
+      { node, access },
       named,
       async (log, { partition, leaderEpoch }) => {
         const endOffset = log.epochEnd(leaderEpoch) ?? -1;
@@ -59,10 +60,10 @@ export function addOffsetHandlers(handlers: Handlers, node: KafkaNode): void {
       topics: answered.map(({ name, partitions }) => ({ topic: name, partitions })),
     };
   });
-  handlers.add(deleteRecords, async ({ topics }) => ({
+  handlers.add(deleteRecords, async ({ topics }, { access }) => ({
     throttleTimeMs: 0,
     topics: await eachPartition(
-      node,
+      { node, access },
       topics,
       async (log, { partitionIndex, offset }) => {
         const before = offset === LATEST ? log.durableOffset : offset;
@@ -81,7 +82,7 @@ async function eachPartition<
   Asked extends { readonly partitionIndex?: number; readonly partition?: number },
   Answered,
 >(
-  node: KafkaNode,
+  { node, access }: { readonly node: KafkaNode; readonly access: RequestAccess },
   topics: readonly { readonly name: string; readonly partitions: readonly Asked[] }[],
   ask: (log: PartitionLog, asked: Asked) => Promise<Answered>,
   refuse: (asked: Asked, errorCode: number) => Answered,
@@ -93,7 +94,7 @@ async function eachPartition<
         partitions.map(async (asked) => {
           try {
             const index = asked.partitionIndex ?? asked.partition ?? -1;
-            const topic = topicOf(node, { name, topicId: NO_UUID });
+            const topic = topicOf(node, { name, topicId: NO_UUID }, access);
             return await ask(await partitionOf(topic, index), asked);
           } catch (error) {
             return refuse(asked, kafkaErrorOf(error));

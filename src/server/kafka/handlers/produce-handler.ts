@@ -8,11 +8,12 @@
 import { createError } from '../../../base/errors.js';
 import type { PartitionLog } from '../../../broker/main.js';
 import type { Acks, AppendResult } from '../../../storage/main.js';
+import type { RequestAccess } from '../authorization.js';
 import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
-import type { Handlers } from '../handler-table.js';
+import type { Handlers, RequestContext } from '../handler-table.js';
 import type { KafkaNode } from '../kafka-node.js';
 import { produce } from '../messages/data.js';
-import { partitionOf, topicOf } from '../partition-lookup.js';
+import { type NamedTopic, partitionOf, topicOf } from '../partition-lookup.js';
 import type { RequestOf, ResponseOf } from '../wire-api.js';
 import type { RecordPieces } from '../wire-type.js';
 
@@ -27,16 +28,22 @@ const BATCH_LENGTH_POSITION = 8;
 const BATCH_LENGTH_END = 12;
 
 export function addProduceHandler(handlers: Handlers, node: KafkaNode): void {
-  handlers.add(produce, (request) => answerProduce(node, request), { mayOverlap: true });
+  handlers.add(produce, (request, context) => answerProduce(node, request, context), {
+    mayOverlap: true,
+  });
 }
 
-async function answerProduce(node: KafkaNode, request: Request): Promise<Response | undefined> {
+async function answerProduce(
+  node: KafkaNode,
+  request: Request,
+  { access }: RequestContext,
+): Promise<Response | undefined> {
   const acks = acksOf(node, request.acks);
   const topics = request.topics.map(({ name, topicId, partitions }) => ({
     name,
     topicId,
     partitions: partitions.map(({ index, records }) =>
-      append(node, { name, topicId }, { index, records, acks }),
+      append(node, access, { name, topicId, index, records, acks }),
     ),
   }));
   const answered = await Promise.all(
@@ -53,7 +60,7 @@ function acksOf({ config }: KafkaNode, acks: number): Acks | undefined {
   return acks === NOBODY ? 'none' : undefined;
 }
 
-interface Share {
+interface Share extends NamedTopic {
   readonly index: number;
   readonly records: RecordPieces | null;
   readonly acks: Acks | undefined;
@@ -61,19 +68,20 @@ interface Share {
 
 function append(
   node: KafkaNode,
-  topic: { readonly name: string; readonly topicId: string },
-  { index, records, acks }: Share,
+  access: RequestAccess,
+  { name, topicId, index, records, acks }: Share,
 ): Promise<PartitionAnswer> | PartitionAnswer {
   try {
     if (acks === undefined) return refused(index, kafkaErrors.INVALID_REQUIRED_ACKS, null);
     const batch = oneBatch(records);
-    const log = partitionOf(topicOf(node, topic), index);
+    const options = { acks, unreadable: 'store' } as const;
+    const log = partitionOf(topicOf(node, { name, topicId }, access), index);
     const appended =
       log instanceof Promise
         ? log.then((opened) =>
-            opened.appendBatch(batch, { acks }).then((r) => stored(index, opened, r)),
+            opened.appendBatch(batch, options).then((r) => stored(index, opened, r)),
           )
-        : log.appendBatch(batch, { acks }).then((result) => stored(index, log, result));
+        : log.appendBatch(batch, options).then((result) => stored(index, log, result));
     return appended.catch((error: unknown) => failed(index, error));
   } catch (error) {
     return failed(index, error);

@@ -13,8 +13,9 @@ import { NO_UUID } from '../wire-type.js';
 import { outcomeOf } from './topic-handlers.js';
 
 export function addProducerHandlers(handlers: Handlers, node: KafkaNode): void {
-  handlers.add(initProducerId, async ({ transactionalId }) => {
+  handlers.add(initProducerId, async ({ transactionalId }, { access }) => {
     try {
+      access.checkSome('topic');
       if (transactionalId !== null) {
         const facts = { option: 'transactionalId', expected: 'none' };
         throw createError('OPTION_INVALID', { ...facts, kafka: 'INVALID_REQUEST' });
@@ -26,7 +27,7 @@ export function addProducerHandlers(handlers: Handlers, node: KafkaNode): void {
       return { throttleTimeMs: 0, errorCode, producerId: -1, producerEpoch: -1 };
     }
   });
-  handlers.add(describeProducers, async ({ topics }) => ({
+  handlers.add(describeProducers, async ({ topics }, { access }) => ({
     throttleTimeMs: 0,
     topics: await Promise.all(
       topics.map(async ({ name, partitionIndexes }) => ({
@@ -35,7 +36,7 @@ export function addProducerHandlers(handlers: Handlers, node: KafkaNode): void {
           partitionIndexes.map(async (partitionIndex) => {
             const active: ActiveProducer[] = [];
             const outcome = await outcomeOf(async () => {
-              const topic = topicOf(node, { name, topicId: NO_UUID });
+              const topic = topicOf(node, { name, topicId: NO_UUID }, access);
               const log = await partitionOf(topic, partitionIndex);
               for (const producer of log.producers()) {
                 active.push({

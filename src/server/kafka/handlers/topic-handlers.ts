@@ -3,6 +3,7 @@
  */
 
 import { createError } from '../../../base/errors.js';
+import type { RequestAccess } from '../authorization.js';
 import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
 import type { Handlers } from '../handler-table.js';
 import type { KafkaNode } from '../kafka-node.js';
@@ -18,11 +19,11 @@ const AS_THE_SERVER_LIKES = -1;
 
 export function addTopicHandlers(handlers: Handlers, node: KafkaNode): void {
   const { topics } = node.engine;
-  handlers.add(createTopics, async ({ topics: wanted, validateOnly }) => ({
+  handlers.add(createTopics, async ({ topics: wanted, validateOnly }, { access }) => ({
     throttleTimeMs: 0,
-    topics: await Promise.all(wanted.map((topic) => create(node, topic, validateOnly))),
+    topics: await Promise.all(wanted.map((topic) => create({ node, access }, topic, validateOnly))),
   }));
-  handlers.add(deleteTopics, async ({ topics: byNameOrId, topicNames }) => {
+  handlers.add(deleteTopics, async ({ topics: byNameOrId, topicNames }, { access }) => {
     const named = topicNames.map((name) => ({ name, topicId: NO_UUID }));
     return {
       throttleTimeMs: 0,
@@ -33,6 +34,7 @@ export function addTopicHandlers(handlers: Handlers, node: KafkaNode): void {
             if (name === null) {
               throw createError('UNKNOWN_TOPIC', { ...asked, kafka: 'UNKNOWN_TOPIC_ID' });
             }
+            access.check('topic', name);
             await topics.delete(name);
           });
           return { name, topicId: asked.topicId, errorCode, errorMessage };
@@ -40,12 +42,13 @@ export function addTopicHandlers(handlers: Handlers, node: KafkaNode): void {
       ),
     };
   });
-  handlers.add(createPartitions, async ({ topics: wanted, validateOnly }) => ({
+  handlers.add(createPartitions, async ({ topics: wanted, validateOnly }, { access }) => ({
     throttleTimeMs: 0,
     results: await Promise.all(
       wanted.map(async ({ name, count }) => ({
         name,
         ...(await outcomeOf(async () => {
+          access.check('topic', name);
           if (validateOnly) topics.get(name);
           else await topics.grow(name, count);
         })),
@@ -55,12 +58,16 @@ export function addTopicHandlers(handlers: Handlers, node: KafkaNode): void {
 }
 
 async function create(
-  { engine, config }: KafkaNode,
+  {
+    node: { engine, config },
+    access,
+  }: { readonly node: KafkaNode; readonly access: RequestAccess },
   { name, numPartitions, replicationFactor, assignments, configs }: NewTopic,
   isTrial: boolean,
 ): Promise<CreatedTopic> {
   const partitions = numPartitions === AS_THE_SERVER_LIKES ? config.partitions : numPartitions;
   const { errorCode, errorMessage } = await outcomeOf(async () => {
+    access.check('topic', name);
     if (replicationFactor !== AS_THE_SERVER_LIKES && replicationFactor !== 1) {
       const facts = { option: 'replicationFactor', expected: 1, actual: replicationFactor };
       throw createError('OPTION_INVALID', { ...facts, kafka: 'INVALID_REPLICATION_FACTOR' });

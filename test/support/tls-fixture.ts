@@ -1,0 +1,24 @@
+/**
+ * A certificate for tests, and its key: nobody trusts it, and it protects nothing.
+ */
+
+export const tlsFiles = {
+  certificate: `-----BEGIN CERTIFICATE-----
+MIIBfjCCASWgAwIBAgIUIW+zAcJDjLoVp8W2xJZu7PQoiicwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTIyMTgxMVoYDzIxMjYxMDI4
+MjIxODExWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQ1iKEusOMLVLYyJnKplyvBHLjs9RBxc/uQj40bZj9/B63cjeNPg1O8
+HgdwdU+SGGKSf1TBMQi3cARc9x7Ek4bmo1MwUTAdBgNVHQ4EFgQUoIQofFhsM7mp
+UqD9njCpqEMOaWAwHwYDVR0jBBgwFoAUoIQofFhsM7mpUqD9njCpqEMOaWAwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiBRyFlbbd+3jp1zuBBm1Eof
+nvaNUvJFYHGyYDKCZQN+zAIgHiDfahUMOhgceML4h6nGavbyYRZAXQODnJy9bxdh
+LQs=
+-----END CERTIFICATE-----
+`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg75F/LLerYqOY/kHq
+gsc/mdrCMNRP9E8MQZnVW8Dfw8WhRANCAAQ1iKEusOMLVLYyJnKplyvBHLjs9RBx
+c/uQj40bZj9/B63cjeNPg1O8HgdwdU+SGGKSf1TBMQi3cARc9x7Ek4bm
+-----END PRIVATE KEY-----
+`,
+};
