@@ -35,7 +35,7 @@ export async function checkKafkaLogsIn(
   writeFileSync(path('users.json'), encodeUsers(users));
   const tls = ['--tls-cert', path('cert.pem'), '--tls-key', path('key.pem')];
   const given = ['--users', path('users.json'), ...tls];
-  const server = await ServedBroker.start(children, path('broker'), ...given);
+  const server = await ServedBroker.start(children, path('broker'), { more: given });
 
   /** What the tool says when it makes a topic. */
   const create = async (topic: string, mechanism: string, password: string): Promise<string> => {

@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { Checks } from './checks.js';
 import { ChildProcesses } from './child-processes.js';
 import { prepareToolchain } from './java-toolchain.js';
+import { checkKafkaCopiesTransactionally } from './kafka-copies-transactionally.js';
 import { checkCorpus, writeCorpus } from './kafka-corpus.js';
 import { checkKafkaLogsIn } from './kafka-logs-in.js';
 import { checkKafkaParsesMessages } from './kafka-parses-messages.js';
@@ -108,6 +109,9 @@ async function run(): Promise<number> {
   await checkKafkaParsesMessages(checks, tools, scale);
   await checkKafkaTalksToMillrace(checks, children, toolchain, join(folder, 'clients'));
   await checkKafkaLogsIn(checks, children, toolchain, join(folder, 'users'));
+  if (scale === 'full') {
+    await checkKafkaCopiesTransactionally(checks, children, toolchain, join(folder, 'copied'));
+  }
   const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
   console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
   return checks.failedCount === 0 ? 0 : 1;

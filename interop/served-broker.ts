@@ -1,6 +1,4 @@
-/**
- * `millrace serve` in a process of its own.
- */
+/** `millrace serve` in a process of its own, that can be killed and started again. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +9,12 @@ const PROBE_MS = 50;
 const LIFETIME_MS_MAX = 10 * 60_000;
 
 const commandPath = fileURLToPath(new URL('../src/cli/millrace.js', import.meta.url));
+
+export interface ServeOptions {
+  readonly address?: string;
+  /** Further options of the command. */
+  readonly more?: readonly string[];
+}
 
 export class ServedBroker {
   readonly bootstrap: string;
@@ -23,13 +27,13 @@ export class ServedBroker {
     this.#exit = exit;
   }
 
-  /** Resolves once it is ready. */
+  /** Resolves once it is ready. `address`: where one before was, so that its clients find it. */
   static async start(
     children: ChildProcesses,
     folder: string,
-    ...more: readonly string[]
+    { address = '127.0.0.1:0', more = [] }: ServeOptions = {},
   ): Promise<ServedBroker> {
-    const given = ['serve', folder, '--kafka', '127.0.0.1:0', '--json', ...more];
+    const given = ['serve', folder, '--kafka', address, '--json', ...more];
     const child = children.start('serve', LIFETIME_MS_MAX, process.execPath, commandPath, ...given);
     if (child.pid === undefined) throw new Error('the server could not be started');
     for (let left = READY_MS_MAX / PROBE_MS; left > 0; left -= 1) {

@@ -20,10 +20,11 @@ import { addTally, emptyTally, formatTally, report, type Tally } from './support
 const testFolder = dirname(fileURLToPath(import.meta.url));
 const buildFolder = dirname(testFolder);
 
-/** Suffixes that make a group, wherever the file lies. */
-const KINDS = ['property', 'model', 'crash'];
+/** Suffixes that make a group, wherever the file lies; crashes of simulated disks are `cuts`. */
+const KINDS = ['property', 'model', 'cuts'];
+const suffixes: Readonly<Record<string, string>> = { cuts: 'crash' };
 /** The order of groups. `tidy` is what lies directly in `test/`. */
-const ORDER = ['tidy', 'base', 'index', 'storage', 'broker', 'server', 'cli', ...KINDS];
+const ORDER = ['tidy', 'base', 'index', 'storage', 'broker', 'server', 'cli', ...KINDS, 'crash'];
 
 /** Programs that are tests as a whole; each counts as one. */
 const COMMANDS = [
@@ -89,7 +90,7 @@ function grouped(files: readonly string[]): [string, string[]][] {
 }
 
 function groupOf(file: string): string {
-  const kind = KINDS.find((name) => file.endsWith(`.${name}.test.js`));
+  const kind = KINDS.find((name) => file.endsWith(`.${suffixes[name] ?? name}.test.js`));
   if (kind !== undefined) return kind;
   const [folder = '', ...rest] = file.split('/');
   return rest.length === 0 ? 'tidy' : folder;

@@ -1,7 +1,8 @@
 /**
  * Digests: the only door to those of the operating system.
  *
- * Of secrets, what is slow on purpose runs in another thread; comparing takes as long whatever the outcome.
+ * Of secrets, what is slow on purpose runs in another thread; comparing takes as long whatever the
+ * outcome.
  */
 
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from 'node:crypto';

@@ -151,6 +151,7 @@ export {
   topicOptionsOf,
   topicOptionTable,
 } from './topic/topic-options.js';
+export type { ClientBatch, NamedPartition } from './transaction/client-writes.js';
 export type { Acknowledgeable, SourceDelivery } from './transaction/held-deliveries.js';
 export type {
   Acknowledged,
@@ -162,6 +163,7 @@ export type {
   Transaction,
   TransactionWork,
 } from './transaction/transaction.js';
+export type { TransactionIdentity } from './transaction/transaction-decision.js';
 export type {
   TransactionalProducerOptions,
   TransactionOptions,

@@ -86,7 +86,7 @@ test('decision: deliveries are told by the second form, others stay in the first
 test('decision: another version, and what is damaged, are told apart', () => {
   const { key, value } = decisionEntry(decision);
   const parts = value ?? [];
-  const newer = { key, value: [3, ...parts.slice(1)] };
+  const newer = { key, value: [4, ...parts.slice(1)] };
   assert.throws(() => readDecision(newer), { code: 'FORMAT_UNSUPPORTED' });
   const damaged: readonly [string, StateValue | null][] = [
     ['decision/x', parts],

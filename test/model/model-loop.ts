@@ -21,6 +21,8 @@ export class ModelLoop extends ModelProcess {
   readonly #consumer: Consumer<Buffer>;
   /** What comes next, by the name of the partition. */
   readonly #next = new Map<string, number>();
+  /** Lost in this turn: what was on its way to the loop then still comes. */
+  readonly #lostNow = new Set<string>();
   #permits = 0;
   #permitted: (() => void) | undefined;
 
@@ -33,7 +35,7 @@ export class ModelLoop extends ModelProcess {
         ...memberOptions(group, plan),
         onAssigned: (partitions) => this.#assigned(partitions),
         onRevoked: (partitions) => this.#gone(partitions),
-        onLost: (partitions) => this.#gone(partitions),
+        onLost: (partitions) => this.#lost(partitions),
       },
       this.line.surroundings,
     );
@@ -108,6 +110,7 @@ export class ModelLoop extends ModelProcess {
     const about = `${this.name} got ${place}`;
     this.world.coverage.count('members', 'batches of loops');
     let next = this.#next.get(place);
+    if (next === undefined && this.#lostNow.has(place)) return;
     rule(next !== undefined, `${about}, which it was not told of`);
     for (const { offset, value } of batch) {
       const id = value?.toString() ?? 'null';
@@ -145,6 +148,12 @@ export class ModelLoop extends ModelProcess {
       const isLate = this.world.isLate(this);
       this.world.check(() => this.group.checkStart(ledger, at, isLate));
     }
+  }
+
+  #lost(partitions: readonly TopicPartition[]): void {
+    this.#gone(partitions);
+    for (const { topic, partition } of partitions) this.#lostNow.add(`${topic}-${partition}`);
+    setImmediate(() => this.#lostNow.clear());
   }
 
   #gone(partitions: readonly TopicPartition[]): void {

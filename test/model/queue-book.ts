@@ -213,8 +213,11 @@ export class QueueBook {
     message.offset = seen.offset;
     message.partition = seen.partition;
     this.#reopen(message);
-    message.deliveriesMin = seen.deliveries;
-    message.deliveriesMax = seen.deliveries;
+    // An answer that comes when its lease is over does not tell what others had meanwhile.
+    const isLate = seen.leaseEndsMs <= now.monotonicMs;
+    const { deliveriesMin, deliveriesMax } = message;
+    message.deliveriesMin = isLate ? Math.max(deliveriesMin, seen.deliveries) : seen.deliveries;
+    message.deliveriesMax = isLate ? Math.max(deliveriesMax, seen.deliveries) : seen.deliveries;
     message.failuresMin = seen.failures;
     message.failuresMax = seen.failures;
     message.failuresAsked = 0;
@@ -330,14 +333,21 @@ export class QueueBook {
     }
   }
 
-  /** So much time passes at once that leases which workers hold ahead may end. */
-  stalls(): void {
-    for (const queue of this.#queues.values()) {
-      if (![...queue.calls].some(({ isCrew }) => isCrew)) continue;
+  /**
+   * So much time passes at once that leases which workers hold ahead may end. Answers with the
+   * queues that have workers; those of `before` are counted already.
+   */
+  stalls(before: ReadonlySet<QueueLedger>): ReadonlySet<QueueLedger> {
+    const queues = [...this.#queues.values()].filter(({ calls }) =>
+      [...calls].some(({ isCrew }) => isCrew),
+    );
+    for (const queue of queues) {
+      if (before.has(queue)) continue;
       for (const message of queue.messages.values()) {
         if (message.ending?.isSure !== true) message.deliveriesMax += 1;
       }
     }
+    return new Set(queues);
   }
 
   /** The limit of deliveries changes; what was too many by the old one may be set aside. */

@@ -275,7 +275,9 @@ const isUrgent: DeliveryRule = (delivered) => {
 
 /** Both counts are exact, as far as they were stored before the process died. */
 const isCounted: DeliveryRule = (delivered) => {
-  const { message, seen } = delivered;
+  const { message, seen, now } = delivered;
+  // Others may have had it since.
+  if (seen.leaseEndsMs <= now.monotonicMs) return false;
   const { deliveriesMin, deliveriesMax, failuresMin } = message;
   const failuresMax = message.failuresMax + message.failuresAsked;
   const isDelivery = seen.deliveries > deliveriesMin && seen.deliveries <= deliveriesMax + 1;

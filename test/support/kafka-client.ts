@@ -99,13 +99,16 @@ export interface ServerUnderTest {
   client(): Promise<KafkaClient>;
 }
 
-/** Runs `work` with a server, which is closed behind it. */
+export interface ServerSurroundings extends KafkaSecurity {
+  readonly sim?: SimBroker;
+}
+
+/** Runs `work` with a server over the folder of `sim`, which is closed behind it. */
 export async function withServer(
   work: (under: ServerUnderTest) => Promise<void>,
   options: KafkaOptions = {},
-  security: KafkaSecurity = {},
+  { sim = new SimBroker(), ...security }: ServerSurroundings = {},
 ): Promise<void> {
-  const sim = new SimBroker();
   const broker = await sim.open();
   const failures: unknown[] = [];
   const failed = (error: unknown): void => void failures.push(error);

@@ -145,10 +145,9 @@ export class GroupCommits {
   /** Whether this caller may commit now; a member that does is alive. */
   authorize(request: CommitRequest): void {
     const { directory, rebalancer, checkOpen, clock } = this.#context;
-    const { groupId, memberId, instanceId, generation } = request;
+    const { groupId, memberId, generation } = request;
     checkOpen();
-    const isAlone = generation < 0 && memberId === '' && instanceId === undefined;
-    if (isAlone) {
+    if (isAlone(request)) {
       const group = directory.findOrAdd(groupId, clock.nowMs());
       const answer = groupAnswers[group.state]['commit-alone'];
       if (answer === 'accept') return;
@@ -162,6 +161,17 @@ export class GroupCommits {
     if (answer === 'accept') return;
     assert(answer === 'REBALANCE_IN_PROGRESS', 'a known member is in a group with members');
     throw groupError(answer, { group: groupId, memberId, generation });
+  }
+
+  /** As `authorize`, in a client's transaction: a producer that names no member may always. */
+  authorizeClient(request: CommitRequest): void {
+    if (!isAlone(request)) {
+      this.authorize(request);
+      return;
+    }
+    const { directory, checkOpen, clock } = this.#context;
+    checkOpen();
+    directory.findOrAdd(request.groupId, clock.nowMs());
   }
 
   checkOffsets({ groupId, offsets }: CommitRequest): void {
@@ -212,6 +222,11 @@ export class GroupCommits {
     if (offset > log.durableOffset) await log.flush(offset - 1);
     return tied({ topic, partition, offset, metadata }, log, this.#context.clock.nowMs());
   }
+}
+
+/** Nobody of the group's members. */
+function isAlone({ generation, memberId, instanceId }: CommitRequest): boolean {
+  return generation < 0 && memberId === '' && instanceId === undefined;
 }
 
 function tied(

@@ -40,6 +40,11 @@ export interface TransactionOffset {
    * group is tried again. Without it such a commit is refused.
    */
   readonly isHeld?: boolean | undefined;
+  /**
+   * In the transaction of a client: who may is looked at when the offset is held and not again, and
+   * a producer that names no member may always. As in Kafka.
+   */
+  readonly isOfClient?: boolean | undefined;
   /** Waited for before the transaction commits. */
   readonly handled?: (() => Promise<void>) | undefined;
   /** The transaction commits it if it commits: nobody else does meanwhile. */
@@ -86,7 +91,8 @@ export class HeldOffsets {
     const request = requestOf(source, wanted);
     const { groupId } = request;
     checkGroupId(groupId);
-    this.#commits.authorize(request);
+    if (source.isOfClient === true) this.#commits.authorizeClient(request);
+    else this.#commits.authorize(request);
     this.#commits.checkOffsets(request);
     this.#commits.checkTopics(request);
     const known = this.#groups.get(groupId)?.get(partitionName(wanted));
@@ -123,7 +129,7 @@ export class HeldOffsets {
     for (const [group, offsets] of this.#groups) {
       for (const { source, wanted } of offsets.values()) {
         const request = requestOf(source, wanted);
-        this.#commits.authorize(request);
+        if (source.isOfClient !== true) this.#commits.authorize(request);
         this.#commits.checkTopics(request);
       }
       const committed = [...offsets.values()].map(({ secured }) => {

@@ -14,6 +14,7 @@ import type { SendTarget } from '../producer/producer-core.js';
 import type { TopicRecord } from '../producer/producer-records.js';
 import type { SentRecords } from '../producer/producer-send.js';
 import type { Ending } from '../share/share-ledger.js';
+import type { StateEntry } from '../state/state-log.js';
 import { unknownTopic } from '../topic/topic-errors.js';
 import { type DeliveryJournal, HeldDeliveries, type SourceDelivery } from './held-deliveries.js';
 import { type Decision, decisionOf, type TransactionIdentity } from './transaction-decision.js';
@@ -34,6 +35,26 @@ export interface TransactionParts extends Pick<SenderParts, 'routing' | 'buffer'
   readonly pause: (delayMs: number) => Promise<void>;
 }
 
+/** What a transaction writes to partitions, whoever does. */
+export interface TransactionWrites {
+  readonly participants: readonly Participant[];
+  /** Nothing more is handed over. */
+  refuse(error: unknown): void;
+  /** Resolves when all that was handed over has landed or failed. */
+  settled(): Promise<void>;
+}
+
+/** A transaction of a client, which writes to partitions itself. */
+export interface ClientPart {
+  readonly writes: TransactionWrites;
+  /** Whose batches these are. */
+  readonly writer: TransactionIdentity;
+  /** The epoch of abort markers: a later one than the writer's fences it. */
+  readonly abortEpoch: () => number;
+  /** What is stored in one batch with the decision. */
+  readonly committed: () => readonly StateEntry[];
+}
+
 /** One coordinator at a time holds the folder. */
 const COORDINATOR_EPOCH = 0;
 /** How long to wait for a group that is between two generations, before asking again. */
@@ -42,6 +63,8 @@ const PAUSE_MS = 20;
 export class OpenTransaction {
   readonly #parts: TransactionParts;
   readonly #sender: TransactionSender;
+  readonly #writes: TransactionWrites;
+  readonly #client: ClientPart | undefined;
   #state: TransactionState = 'ongoing';
   #identity: TransactionIdentity | undefined;
   #identifying: Promise<TransactionIdentity> | undefined;
@@ -55,15 +78,23 @@ export class OpenTransaction {
   #rejectInterrupted: (reason: unknown) => void = ignore;
   /** Rejects when the transaction is to end before its work does; never resolves. */
   readonly interrupted: Promise<never>;
+  #resolveEnded: () => void = ignore;
+  /** Resolves when nothing of it is left to be done. */
+  readonly ended: Promise<void>;
 
-  constructor(parts: TransactionParts) {
+  constructor(parts: TransactionParts, client?: ClientPart) {
     this.#parts = parts;
+    this.#client = client;
     this.#offsets = new TransactionOffsets(parts);
     this.#sender = new TransactionSender({
       routing: parts.routing,
       buffer: parts.buffer,
       identify: () => this.#identify(),
       failed: (error) => this.#failed(error),
+    });
+    this.#writes = client?.writes ?? this.#sender;
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
     });
     this.interrupted = new Promise((_, reject) => {
       this.#rejectInterrupted = reject;
@@ -77,11 +108,11 @@ export class OpenTransaction {
 
   /** Undefined when nothing was sent. */
   get identity(): TransactionIdentity | undefined {
-    return this.#identity;
+    return this.#client?.writer ?? this.#identity;
   }
 
   get partitionCount(): number {
-    return this.#sender.participants.length;
+    return this.#writes.participants.length;
   }
 
   send<Value, Result>(
@@ -97,6 +128,13 @@ export class OpenTransaction {
   /** Throws what `HeldOffsets.add` throws, and what ended the transaction. */
   commitOffset(source: TransactionOffset): void {
     this.#attempt(() => this.#offsets.add(source));
+  }
+
+  /** As `commitOffset`, but what it throws does not end the transaction. */
+  holdOffset(source: TransactionOffset): void {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal.error;
+    this.#offsets.add(source);
   }
 
   /**
@@ -136,7 +174,7 @@ export class OpenTransaction {
     if (transactionTable[this.#state].answers.abort !== 'accept') return;
     if (this.#interruption !== undefined) return;
     this.#interruption = { reason };
-    this.#sender.refuse(reason);
+    this.#writes.refuse(reason);
     this.#rejectInterrupted(reason);
   }
 
@@ -156,7 +194,7 @@ export class OpenTransaction {
     try {
       await Promise.race([this.#tracked.settled(), this.interrupted]);
       this.#move('securing');
-      await this.#sender.settled();
+      await this.#writes.settled();
       await this.#offsets.hold();
       this.#check();
       await this.#secure();
@@ -165,7 +203,7 @@ export class OpenTransaction {
       await this.#undo(error);
       throw error;
     }
-    const participants = this.#sender.participants;
+    const participants = this.#writes.participants;
     await this.#decide(() => this.#write(participants, decided));
     this.#move('committed');
     if (this.#isAlone(participants)) this.#completed(this.#identity, false);
@@ -189,15 +227,16 @@ export class OpenTransaction {
     }
   }
 
-  /** One participant is decided by its own record. */
+  /** One participant is decided by its own record; but of a client the outcome is remembered. */
   #isAlone(participants: readonly Participant[]): boolean {
+    if (this.#client !== undefined) return false;
     const others = [this.#offsets, this.#deliveries].filter(({ isEmpty }) => !isEmpty);
     return participants.length + others.length <= 1;
   }
 
   /** Makes durable what the decision needs to be so. */
   async #secure(): Promise<void> {
-    const participants = this.#sender.participants;
+    const participants = this.#writes.participants;
     const isAlone = this.#isAlone(participants);
     const securing = isAlone ? [] : participants.map((participant) => this.#flush(participant));
     // The messages need no sync: what is given out was durable.
@@ -223,8 +262,9 @@ export class OpenTransaction {
     decided: readonly GroupOffsets[],
   ): Promise<void> {
     const [first] = participants;
-    if (!this.#isAlone(participants)) await this.#parts.log.decide(this.#decision(decided));
-    else if (first !== undefined) await this.#mark(first, 'commit');
+    if (!this.#isAlone(participants)) {
+      await this.#parts.log.decide(this.#decision(decided), this.#client?.committed());
+    } else if (first !== undefined) await this.#mark(first, 'commit');
     else if (this.#journal !== undefined) await this.#deliveries.decideAlone(this.#journal);
     else await this.#offsets.apply(decided, undefined);
   }
@@ -240,7 +280,7 @@ export class OpenTransaction {
         this.#deliveries.letGo();
         throw error;
       }
-      const [first, ...others] = this.#sender.participants;
+      const [first, ...others] = this.#writes.participants;
       const isMarker = first !== undefined && this.#isAlone([first, ...others]);
       const reason = isMarker ? this.#cannotCommit(first, error) : error;
       await this.#undo(reason);
@@ -252,8 +292,9 @@ export class OpenTransaction {
     assert(this.#identity !== undefined, 'a decision has an id');
     const topicIdOf = (topic: string) => this.#offsets.topicIdOf(topic);
     const deliveries = this.#deliveries.decided();
-    const { participants } = this.#sender;
-    return decisionOf(this.#identity, { participants, offsets, topicIdOf, deliveries });
+    const { participants } = this.#writes;
+    const writer = this.#client?.writer;
+    return decisionOf(this.#identity, { participants, offsets, topicIdOf, deliveries, writer });
   }
 
   /** Everything that was decided, side by side; resolves when all of it was tried. */
@@ -273,7 +314,8 @@ export class OpenTransaction {
       left -= 1;
       if (left === 0) this.#completed(identity, true);
     };
-    await Promise.all(tasks.map((start) => start(done)));
+    if (left === 0) this.#completed(identity, true);
+    else await Promise.all(tasks.map((start) => start(done)));
   }
 
   #finish({ producerId }: TransactionIdentity, done: () => void): Promise<void> {
@@ -315,6 +357,7 @@ export class OpenTransaction {
   #completed(identity: TransactionIdentity | undefined, wasDecided: boolean): void {
     this.#move('complete');
     this.#offsets.release('committed');
+    this.#resolveEnded();
     if (identity === undefined) return;
     if (wasDecided) this.#parts.log.done(identity).catch(ignore);
     this.#parts.ids.give(identity);
@@ -322,16 +365,17 @@ export class OpenTransaction {
 
   async #undo(reason: unknown): Promise<void> {
     this.#move('aborting');
-    this.#sender.refuse(reason);
+    this.#writes.refuse(reason);
     this.#offsets.release('aborted');
     this.#deliveries.thaw();
-    await this.#sender.settled();
+    await this.#writes.settled();
     const identity = await this.#identifying?.catch(() => undefined);
-    const participants = this.#sender.participants;
+    const participants = this.#writes.participants;
     let left = participants.length;
     const aborted = (): void => {
       this.#move('aborted');
       if (identity !== undefined) this.#parts.ids.give(identity);
+      this.#resolveEnded();
     };
     if (left === 0) {
       aborted();
@@ -347,7 +391,7 @@ export class OpenTransaction {
   #end(participant: Participant, kind: 'commit' | 'abort', done: () => void): Promise<void> {
     const { topic, partition } = participant;
     return this.#parts.tasks.start({
-      producerId: this.#identity?.producerId ?? -1,
+      producerId: this.identity?.producerId ?? -1,
       topic: topic.name,
       partition,
       run: () => this.#markUnlessGone(participant, kind),
@@ -365,11 +409,12 @@ export class OpenTransaction {
   }
 
   async #mark({ log }: Participant, kind: 'commit' | 'abort'): Promise<void> {
-    const identity = this.#identity;
+    const { identity } = this;
     assert(identity !== undefined, 'whoever has sent has an id');
     const { producerId } = identity;
     // A batch that came behind an abort would be refused.
-    const producerEpoch = identity.producerEpoch + (kind === 'abort' ? 1 : 0);
+    const abortEpoch = this.#client?.abortEpoch() ?? identity.producerEpoch + 1;
+    const producerEpoch = kind === 'abort' ? abortEpoch : identity.producerEpoch;
     await log.appendMarker({
       producerId,
       producerEpoch,
@@ -385,7 +430,7 @@ export class OpenTransaction {
       const reason = 'a send, a commit of offsets, or an acknowledgement has failed';
       throw transactionAborted({ reason }, this.#failure.error);
     }
-    const gone = this.#sender.participants.find(({ topic }) => topic.isDeleted);
+    const gone = this.#writes.participants.find(({ topic }) => topic.isDeleted);
     if (gone !== undefined) throw this.#cannotCommit(gone, unknownTopic(gone.topic.name));
     this.#offsets.check();
   }

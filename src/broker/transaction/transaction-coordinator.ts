@@ -17,8 +17,9 @@ import { resolveProducerOptions } from '../producer/producer-options.js';
 import type { OpenStates } from '../state/open-states.js';
 import { internalFolder } from '../topic/topic-name.js';
 import type { TopicRegistry } from '../topic/topic-registry.js';
+import { ClientProducers } from './client-producers.js';
 import type { DeliveryJournal } from './held-deliveries.js';
-import { OpenTransaction, type TransactionParts } from './open-transaction.js';
+import { type ClientPart, OpenTransaction, type TransactionParts } from './open-transaction.js';
 import { Transaction, type TransactionWork } from './transaction.js';
 import { transactionDiagnostics } from './transaction-diagnostics.js';
 import { transactionsFull, transactionTimedOut } from './transaction-errors.js';
@@ -48,6 +49,8 @@ export interface CoordinatorParts {
 }
 
 export class TransactionCoordinator {
+  /** Those of a wire protocol, with the ids by which they name themselves. */
+  readonly clients: ClientProducers;
   readonly #parts: CoordinatorParts;
   readonly #log: TransactionLog;
   readonly #tasks: TransactionTasks;
@@ -79,6 +82,7 @@ export class TransactionCoordinator {
     parts.topics.watch(recovery);
     if (names.includes(DECISIONS)) {
       await coordinator.#log.load();
+      coordinator.clients.load(coordinator.#log.takeClients());
       await recovery.redo();
     }
     return coordinator;
@@ -91,6 +95,12 @@ export class TransactionCoordinator {
     this.#tasks = new TransactionTasks(environment.clock);
     this.#prng = new Prng(environment.newSeed());
     this.#routing = new TransactionRouting(this.#prng, undefined);
+    this.clients = new ClientProducers({
+      clock: environment.clock,
+      allot: () => ids.allot(),
+      store: (entry, acks) => this.#log.note(entry, acks),
+      begin: (part) => this.#beginClient(part),
+    });
     this.#shared = {
       buffer: new ProducerBuffer(resolveProducerOptions({})),
       ids: new TransactionIds(() => ids.allot()),
@@ -150,16 +160,39 @@ export class TransactionCoordinator {
     options: TransactionOptions,
     routing: TransactionRouting,
   ): { readonly transaction: OpenTransaction; readonly ended: Promise<T> } {
-    if (this.#closing !== undefined) throw this.#closedError();
+    this.#checkOpen();
     if (typeof work !== 'function') {
       throw createError('OPTION_INVALID', { option: 'work', expected: 'a function' });
     }
     const resolved = resolveTransactionOptions(options);
-    if (this.#open.size >= limits.transactionsMax) throw transactionsFull();
+    this.#checkRoom();
     const transaction = new OpenTransaction({ ...this.#shared, routing });
     const ended = this.#run(transaction, work, resolved);
     this.#open.set(transaction, ended.catch(ignore));
     return { transaction, ended };
+  }
+
+  /** Its client says when it ends. */
+  #beginClient(part: ClientPart): OpenTransaction {
+    this.#checkOpen();
+    this.#checkRoom();
+    const { clock } = this.#parts.environment;
+    const startedMs = clock.monotonicMs();
+    const transaction = new OpenTransaction({ ...this.#shared, routing: this.#routing }, part);
+    this.#open.set(transaction, Promise.resolve());
+    transaction.ended.then(() => {
+      this.#open.delete(transaction);
+      this.#tell(transaction, clock.monotonicMs() - startedMs);
+    });
+    return transaction;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw this.#closedError();
+  }
+
+  #checkRoom(): void {
+    if (this.#open.size >= limits.transactionsMax) throw transactionsFull();
   }
 
   async #run<T>(
@@ -217,6 +250,7 @@ export class TransactionCoordinator {
   }
 
   async #close(): Promise<void> {
+    await this.clients.close(this.#closedError());
     for (const transaction of this.#open.keys()) transaction.interrupt(this.#closedError());
     await Promise.all(this.#open.values());
     this.#tasks.close();

@@ -3,14 +3,19 @@
  *
  *     decision/<producer id>   [1, epoch, topics, offsets]
  *                              [2, epoch, topics, offsets, deliveries]
+ *                              [3, epoch, topics, offsets, deliveries, writer id, writer epoch]
  *         topics      [[topic id, [partition, ...]], ...]
+ *                     in form 3 [[topic id, [[partition, end], ...]], ...]: the end of what the
+ *                     transaction wrote there, exclusive
  *         offsets     [[group, [[topic id, topic, partition, offset, epoch, metadata, time]]], ...]
  *         deliveries  [[group, topic id, partition, generation, acknowledged, archived], ...]
  *                     the last two: of each run of offsets its distance from the end of the run
  *                     before, and its length
  *
  * It is there from the moment the transaction is committed until everything that it asks for is
- * done; the next one of the same id takes its place. Topics are named by id: one that was deleted
+ * done; the next one of the same id takes its place. A client writes with an id and an epoch of its
+ * own, transaction after transaction: form 3 names them, and what is open behind an end is another
+ * transaction, which the decision says nothing of. Topics are named by id: one that was deleted
  * and made again is another one. The time is a wall time in milliseconds.
  */
 
@@ -26,6 +31,8 @@ import type { DecidedDeliveries } from './held-deliveries.js';
 export interface DecidedPartition {
   readonly topicId: string;
   readonly partition: number;
+  /** Of a client's transaction: behind the last record that it wrote there. */
+  readonly end?: number;
 }
 
 /** An offset that is stored when the transaction commits. */
@@ -49,33 +56,48 @@ export interface Decision extends TransactionIdentity {
   readonly partitions: readonly DecidedPartition[];
   readonly groups: readonly DecidedGroup[];
   readonly deliveries: readonly DecidedDeliveries[];
+  /** Whose batches these are, when a client wrote them. */
+  readonly writer?: TransactionIdentity | undefined;
 }
 
-/** Without deliveries, and with them. */
+/** Without deliveries, with them, and of a client. */
 const FORM_PLAIN = 1;
-const FORM = 2;
+const FORM_DELIVERIES = 2;
+const FORM = 3;
 const KEY = /^decision\/(0|[1-9]\d{0,15})$/;
 const TOPIC_ID = /^[0-9a-f]{32}$/;
 
 export function decisionEntry(decision: Decision): StateEntry {
-  const { producerId, producerEpoch, partitions, groups, deliveries } = decision;
-  const byTopic = new Map<string, number[]>();
-  for (const { topicId, partition } of partitions) {
-    const known = byTopic.get(topicId);
-    if (known === undefined) byTopic.set(topicId, [partition]);
-    else known.push(partition);
+  const { producerId, producerEpoch, partitions, groups, deliveries, writer } = decision;
+  const byTopic = new Map<string, StatePart[]>();
+  for (const { topicId, partition, end = 0 } of partitions) {
+    const known = byTopic.get(topicId) ?? [];
+    known.push(writer === undefined ? partition : [partition, end]);
+    byTopic.set(topicId, known);
   }
   const offsets = groups.map((one): StatePart => [one.group, one.offsets.map(offsetParts)]);
   const key = keyOf(producerId);
   const topics = [...byTopic];
-  if (deliveries.length === 0) return { key, value: [FORM_PLAIN, producerEpoch, topics, offsets] };
   const states = deliveries.map(deliveryParts);
-  return { key, value: [FORM, producerEpoch, topics, offsets, states] };
+  if (writer !== undefined) {
+    const whose = [writer.producerId, writer.producerEpoch];
+    return { key, value: [FORM, producerEpoch, topics, offsets, states, ...whose] };
+  }
+  if (deliveries.length === 0) return { key, value: [FORM_PLAIN, producerEpoch, topics, offsets] };
+  return { key, value: [FORM_DELIVERIES, producerEpoch, topics, offsets, states] };
+}
+
+interface DecidedWrites {
+  readonly topic: HostedTopic;
+  readonly partition: number;
+  readonly lastOffset: number;
 }
 
 /** What the parties of a transaction have to say of it. */
 export interface DecidedParties {
-  readonly participants: readonly { readonly topic: HostedTopic; readonly partition: number }[];
+  readonly participants: readonly DecidedWrites[];
+  /** When a client wrote. */
+  readonly writer?: TransactionIdentity | undefined;
   readonly offsets: readonly GroupOffsets[];
   /** Of a topic that an offset points into. */
   readonly topicIdOf: (topic: string) => string | undefined;
@@ -83,10 +105,11 @@ export interface DecidedParties {
 }
 
 export function decisionOf(identity: TransactionIdentity, parties: DecidedParties): Decision {
-  const { participants, offsets: decided, topicIdOf, deliveries } = parties;
-  const partitions = participants.map(({ topic, partition }) => ({
+  const { participants, offsets: decided, topicIdOf, deliveries, writer } = parties;
+  const partitions = participants.map(({ topic, partition, lastOffset }) => ({
     topicId: topic.definition.topicId,
     partition,
+    ...(writer === undefined ? {} : { end: lastOffset + 1 }),
   }));
   const groups = decided.map(({ group, offsets }) => ({
     group,
@@ -96,7 +119,8 @@ export function decisionOf(identity: TransactionIdentity, parties: DecidedPartie
       return { topicId, committed };
     }),
   }));
-  return { ...identity, partitions, groups, deliveries };
+  const decision = { ...identity, partitions, groups, deliveries };
+  return writer === undefined ? decision : { ...decision, writer };
 }
 
 /** Everything that the decision of this id asked for is done. */
@@ -125,28 +149,33 @@ export function offsetsOf({ groups }: Pick<Decision, 'groups'>): readonly GroupO
 }
 
 function readValue(key: string, producerId: number, value: StateValue): Decision {
-  const [form, producerEpoch, topics, groups, deliveries] = value;
+  const [form, producerEpoch, topics, groups, deliveries, writerId, writerEpoch] = value;
   if (typeof form === 'number' && form > FORM) {
     throw createError('FORMAT_UNSUPPORTED', { key, expected: FORM, actual: form });
   }
-  const isKnown = form === FORM || form === FORM_PLAIN;
+  const isKnown = form === FORM || form === FORM_DELIVERIES || form === FORM_PLAIN;
   if (!isKnown || !isWhole(producerEpoch)) throw damaged(key);
-  const states = form === FORM ? partsOf(key, deliveries) : [];
-  return {
+  const states = form === FORM_PLAIN ? [] : partsOf(key, deliveries);
+  const isClient = form === FORM;
+  const decision = {
     producerId,
     producerEpoch,
-    partitions: partsOf(key, topics).flatMap((topic) => readTopic(key, topic)),
+    partitions: partsOf(key, topics).flatMap((topic) => readTopic(key, topic, isClient)),
     groups: partsOf(key, groups).map((group) => readGroup(key, group)),
     deliveries: states.map((state) => readDeliveries(key, state)),
   };
+  if (!isClient) return decision;
+  if (!isWhole(writerId) || !isWhole(writerEpoch)) throw damaged(key);
+  return { ...decision, writer: { producerId: writerId, producerEpoch: writerEpoch } };
 }
 
-function readTopic(key: string, part: StatePart): readonly DecidedPartition[] {
+function readTopic(key: string, part: StatePart, isClient: boolean): readonly DecidedPartition[] {
   const [topicId, partitions] = partsOf(key, part);
   if (!isTopicId(topicId)) throw damaged(key);
-  return partsOf(key, partitions).map((partition) => {
-    if (!isWhole(partition)) throw damaged(key);
-    return { topicId, partition };
+  return partsOf(key, partitions).map((written) => {
+    const [partition, end] = isClient ? partsOf(key, written) : [written, 0];
+    if (!isWhole(partition) || !isWhole(end)) throw damaged(key);
+    return isClient ? { topicId, partition, end } : { topicId, partition };
   });
 }
 

@@ -14,7 +14,7 @@ import type { HostedTopic } from '../topic/hosted-topic.js';
 import type { PartitionLog } from '../topic/partition-log.js';
 import type { TopicWatcher } from '../topic/topic-registry.js';
 import { type DeliveryJournal, entriesOf, storeEntries } from './held-deliveries.js';
-import { type Decision, offsetsOf, type TransactionIdentity } from './transaction-decision.js';
+import { type Decision, offsetsOf } from './transaction-decision.js';
 import { transactionDiagnostics } from './transaction-diagnostics.js';
 import type { TransactionLog } from './transaction-log.js';
 import { redoOf, verdictOf } from './transaction-state.js';
@@ -120,7 +120,8 @@ export class TransactionRecovery implements TopicWatcher {
       try {
         // Whatever is missing is written while the log is opened.
         const log = await topic.partition(partition);
-        const isMissing = log.producers().some((one) => isOpenOf(decision, one));
+        const place = { topicId: topic.definition.topicId, partition };
+        const isMissing = log.producers().some((one) => isOpenOf(decision, place, one));
         if (redoOf({ isThere: true, kind: 'partition', isMissing }) === 'marker') return;
         this.#ended(decision, topic, partition);
       } catch (cause) {
@@ -140,11 +141,13 @@ export class TransactionRecovery implements TopicWatcher {
     producer: ProducerDescription,
   ): Promise<void> {
     const { producerId, producerEpoch, coordinatorEpoch } = producer;
-    const decision = this.#parts.log.pending.get(Number(producerId));
+    const place = { topicId: topic.definition.topicId, partition };
+    const decision = this.#decisionAbout(place, producer);
+    const writer = decision?.writer ?? decision;
     const verdict = verdictOf({
       isDecided: decision !== undefined,
-      isSameEpoch: decision?.producerEpoch === producerEpoch,
-      isNamed: decision?.partitions.some((one) => isPlace(one, topic, partition)) === true,
+      isSameEpoch: writer?.producerEpoch === producerEpoch,
+      isNamed: decision?.partitions.some((one) => isPlace(one, place)) === true,
     });
     if (verdict === 'damaged') {
       const facts = { topic: topic.name, partition, producerId: producerId.toString() };
@@ -171,6 +174,17 @@ export class TransactionRecovery implements TopicWatcher {
     });
   }
 
+  /** Of a client there may be several: the one that names what is open, or none. */
+  #decisionAbout(place: Place, producer: ProducerDescription): Decision | undefined {
+    const { pending } = this.#parts.log;
+    const own = pending.get(Number(producer.producerId));
+    if (own !== undefined && own.writer === undefined) return own;
+    for (const decision of pending.values()) {
+      if (decision.writer !== undefined && isOpenOf(decision, place, producer)) return decision;
+    }
+    return undefined;
+  }
+
   /** The partition has the marker of the decision; the last one makes it done. */
   #ended(decision: Decision, topic: HostedTopic, partition: number): void {
     const left = this.#left.get(decision);
@@ -180,18 +194,25 @@ export class TransactionRecovery implements TopicWatcher {
   }
 }
 
-function isOpenOf(identity: TransactionIdentity, producer: ProducerDescription): boolean {
-  if (producer.producerId !== BigInt(identity.producerId)) return false;
-  if (producer.producerEpoch !== identity.producerEpoch) return false;
-  return producer.transactionOffset !== undefined;
+interface Place {
+  readonly topicId: string;
+  readonly partition: number;
 }
 
-function isPlace(
-  one: { readonly topicId: string; readonly partition: number },
-  topic: HostedTopic,
-  partition: number,
-): boolean {
-  return one.topicId === topic.definition.topicId && one.partition === partition;
+/** Whether what the producer has open there is the transaction of the decision. */
+function isOpenOf(decision: Decision, place: Place, producer: ProducerDescription): boolean {
+  const { producerId, producerEpoch } = decision.writer ?? decision;
+  const { transactionOffset } = producer;
+  if (producer.producerId !== BigInt(producerId)) return false;
+  if (producer.producerEpoch !== producerEpoch || transactionOffset === undefined) return false;
+  if (decision.writer === undefined) return true;
+  // With the same epoch a client may have begun the next one, behind the end of this one.
+  const end = decision.partitions.find((one) => isPlace(one, place))?.end ?? 0;
+  return transactionOffset < end;
+}
+
+function isPlace(one: Place, other: Place): boolean {
+  return one.topicId === other.topicId && one.partition === other.partition;
 }
 
 function placeOf(topic: HostedTopic, partition: number): string {

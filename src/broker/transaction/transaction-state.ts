@@ -5,7 +5,8 @@
  * again gets the next epoch. So what lies open in a partition tells whose it is, and an old
  * decision never ends a newer transaction. A folder has one holder: whatever is open and undecided
  * when a partition is opened belongs to a process that is gone, and is aborted. So nothing is
- * written when a transaction begins.
+ * written when a transaction begins. Only a client keeps its epoch from one to the next: its
+ * decision says where it ends, and that one is open is noted (`client-producer.ts`).
  *
  *     state      what is on the disk                       who comes after a crash
  *     ongoing    batches, perhaps                          aborts what is open

@@ -6,7 +6,7 @@
 export const verbs = ['read', 'write', 'create', 'delete', 'alter', 'describe'] as const;
 export type Verb = (typeof verbs)[number];
 
-export const resourceKinds = ['topic', 'group', 'cluster'] as const;
+export const resourceKinds = ['topic', 'group', 'transaction', 'cluster'] as const;
 export type ResourceKind = (typeof resourceKinds)[number];
 
 export interface AccessRule {

@@ -7,6 +7,7 @@
  *         "scram-sha-512": { ... },
  *         "rules": [ { "verbs": ["read", "write"], "topic": "orders-*" },
  *                    { "verbs": ["read"], "group": "billing" },
+ *                    { "verbs": ["write"], "transaction": "copier-*" },
  *                    { "verbs": ["describe"], "cluster": "*" } ] } } }
  *
  * Bytes are in base64. Nobody can log in who is not there, and nothing is allowed that no rule

@@ -20,7 +20,7 @@ export const accessTable: Readonly<Record<string, AccessRow>> = {
   Metadata: { topic: 'describe', newTopic: 'create' },
   OffsetCommit: { group: 'read', topic: 'read' },
   OffsetFetch: { group: 'describe', topic: 'describe' },
-  FindCoordinator: { group: 'describe' },
+  FindCoordinator: { group: 'describe', transaction: 'describe' },
   JoinGroup: { group: 'read' },
   Heartbeat: { group: 'read' },
   LeaveGroup: { group: 'read' },
@@ -32,7 +32,7 @@ export const accessTable: Readonly<Record<string, AccessRow>> = {
   CreateTopics: { topic: 'create' },
   DeleteTopics: { topic: 'delete' },
   DeleteRecords: { topic: 'delete' },
-  InitProducerId: { topic: 'write' },
+  InitProducerId: { topic: 'write', transaction: 'write' },
   OffsetForLeaderEpoch: { topic: 'describe' },
   DescribeConfigs: { topic: 'describe', cluster: 'describe' },
   AlterConfigs: { topic: 'alter', cluster: 'alter' },
@@ -46,12 +46,19 @@ export const accessTable: Readonly<Record<string, AccessRow>> = {
   DescribeCluster: {},
   DescribeProducers: { topic: 'read' },
   DescribeTopicPartitions: { topic: 'describe' },
+  AddPartitionsToTxn: { transaction: 'write', topic: 'write' },
+  AddOffsetsToTxn: { transaction: 'write', group: 'read' },
+  EndTxn: { transaction: 'write' },
+  TxnOffsetCommit: { transaction: 'write', group: 'read', topic: 'read' },
+  DescribeTransactions: { transaction: 'describe' },
+  ListTransactions: { transaction: 'describe' },
 };
 
 const refusals: Readonly<Record<AccessTarget, KafkaErrorName>> = {
   topic: 'TOPIC_AUTHORIZATION_FAILED',
   newTopic: 'TOPIC_AUTHORIZATION_FAILED',
   group: 'GROUP_AUTHORIZATION_FAILED',
+  transaction: 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
   cluster: 'CLUSTER_AUTHORIZATION_FAILED',
 };
 

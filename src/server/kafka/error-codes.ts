@@ -116,6 +116,9 @@ const byCode: Readonly<Partial<Record<ErrorCode, KafkaErrorName>>> = {
   TRANSACTION_STATE_INVALID: 'INVALID_TXN_STATE',
   OPTION_INVALID: 'INVALID_CONFIG',
   OPTION_UNKNOWN: 'INVALID_CONFIG',
+  TRANSACTION_TOO_LARGE: 'POLICY_VIOLATION',
+  TRANSACTIONS_FULL: 'COORDINATOR_NOT_AVAILABLE',
+  PRODUCERS_FULL: 'POLICY_VIOLATION',
   DISK_FULL: 'KAFKA_STORAGE_ERROR',
   LOG_POISONED: 'KAFKA_STORAGE_ERROR',
   LOG_CORRUPT: 'KAFKA_STORAGE_ERROR',
@@ -133,6 +136,12 @@ export function kafkaErrorOf(error: unknown): number {
   const { kafka } = error.facts;
   if (typeof kafka === 'string' && isErrorName(kafka)) return kafkaErrors[kafka];
   return kafkaErrors[byCode[error.code] ?? 'UNKNOWN_SERVER_ERROR'];
+}
+
+/** Versions that do not know PRODUCER_FENCED know a fenced producer by its epoch. */
+export function fencedCode(code: number, isKnown: boolean): number {
+  const isRenamed = code === kafkaErrors.PRODUCER_FENCED && !isKnown;
+  return isRenamed ? kafkaErrors.INVALID_PRODUCER_EPOCH : code;
 }
 
 export function isErrorName(name: string): name is KafkaErrorName {

@@ -28,6 +28,7 @@ import { addProduceHandler } from './handlers/produce-handler.js';
 import { addProducerHandlers } from './handlers/producer-handlers.js';
 import { addSaslHandlers } from './handlers/sasl-handlers.js';
 import { addTopicHandlers } from './handlers/topic-handlers.js';
+import { addTransactionHandlers } from './handlers/transaction-handlers.js';
 import { KafkaCounters, type RefusalReason } from './kafka-counters.js';
 import { kafkaMetrics } from './kafka-metrics.js';
 import type { KafkaNode } from './kafka-node.js';
@@ -266,5 +267,6 @@ function handlersOf(node: KafkaNode): Handlers {
   addPartitionHandlers(handlers, node);
   addConfigHandlers(handlers, node);
   addProducerHandlers(handlers, node);
+  addTransactionHandlers(handlers, node);
   return handlers;
 }

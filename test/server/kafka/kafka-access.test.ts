@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AccessRule } from '../../../src/server/access/access-rules.js';
+import type { AccessRule, ResourceKind } from '../../../src/server/access/access-rules.js';
 import { apis } from '../../../src/server/kafka/apis.js';
 import { accessTable } from '../../../src/server/kafka/authorization.js';
 import { kafkaErrors } from '../../../src/server/kafka/error-codes.js';
@@ -15,6 +15,7 @@ import { accessFor, loginPlain, usersOf } from '../../support/kafka-login.js';
 import { commitAlone, GROUP, makeWorld } from '../../support/transaction-fixture.js';
 
 const T = 'in';
+const ID = 'copier';
 const partitions = [0];
 const resources = [{ resourceType: 2, resourceName: T }];
 const byIndex = [{ name: T, partitions: [{ partitionIndex: 0 }] }];
@@ -54,6 +55,11 @@ const requests: Readonly<Record<string, readonly [version: number, request: obje
   OffsetDelete: [0, { groupId: GROUP, topics: byIndex }],
   DescribeProducers: [0, { topics: [{ name: T, partitionIndexes: partitions }] }],
   DescribeTopicPartitions: [0, { topics: [{ name: T }] }],
+  AddPartitionsToTxn: [3, { transactionalId: ID, topics: [{ name: T, partitions }] }],
+  AddOffsetsToTxn: [3, { transactionalId: ID, groupId: GROUP }],
+  EndTxn: [3, { transactionalId: ID, committed: true }],
+  TxnOffsetCommit: [3, { transactionalId: ID, groupId: GROUP, topics: byIndex }],
+  DescribeTransactions: [0, { transactionalIds: [ID] }],
 };
 /** Nothing to deny, or what is not allowed is left out. */
 const others = [
@@ -62,11 +68,13 @@ const others = [
   'SaslAuthenticate',
   'DescribeCluster',
   'ListGroups',
+  'ListTransactions',
 ];
 const denials: readonly unknown[] = [
   kafkaErrors.TOPIC_AUTHORIZATION_FAILED,
   kafkaErrors.GROUP_AUTHORIZATION_FAILED,
   kafkaErrors.CLUSTER_AUTHORIZATION_FAILED,
+  kafkaErrors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 ];
 
 function isDenied(answer: unknown): boolean {
@@ -81,7 +89,8 @@ function isDenied(answer: unknown): boolean {
 function rulesFor(name: string): AccessRule[] {
   return Object.entries(accessTable[name] ?? {}).map(([target, verb]) => {
     if (target === 'group') return { verbs: [verb], kind: 'group', pattern: GROUP };
-    return { verbs: [verb], kind: target === 'cluster' ? 'cluster' : 'topic', pattern: '*' };
+    const kind = target === 'newTopic' ? 'topic' : (target as ResourceKind);
+    return { verbs: [verb], kind, pattern: '*' };
   });
 }
 

@@ -20,6 +20,8 @@ const PRODUCE_KEY = 0;
 const SOFTWARE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 const NO_OPERATIONS = -0x8000_0000;
 const SOFTWARE_FROM = 3;
+/** What FindCoordinator asks about. */
+const OF_TRANSACTION = 1;
 
 export function addClusterHandlers(handlers: Handlers, node: KafkaNode): void {
   handlers.add(apiVersions, (request, { version }) => {
@@ -30,12 +32,12 @@ export function addClusterHandlers(handlers: Handlers, node: KafkaNode): void {
     return { ...spokenVersions(handlers), errorCode };
   });
   handlers.add(metadata, (request, context) => answerMetadata(node, request, context));
-  handlers.add(findCoordinator, ({ key, coordinatorKeys }, context) => {
+  handlers.add(findCoordinator, ({ key, keyType, coordinatorKeys }, context) => {
     const address = { nodeId: NODE_ID, ...addressFor(node, context) };
+    const kind = keyType === OF_TRANSACTION ? 'transaction' : 'group';
     const outcomeFor = (name: string): { errorCode: number; errorMessage: string | null } => {
-      const isAllowed = context.access.may('group', name);
-      const { NONE, GROUP_AUTHORIZATION_FAILED } = kafkaErrors;
-      return { errorCode: isAllowed ? NONE : GROUP_AUTHORIZATION_FAILED, errorMessage: null };
+      const errorCode = codeOf(() => context.access.check(kind, name));
+      return { errorCode, errorMessage: null };
     };
     return {
       throttleTimeMs: 0,
@@ -58,6 +60,15 @@ export function addClusterHandlers(handlers: Handlers, node: KafkaNode): void {
     brokers: [{ brokerId: NODE_ID, ...addressFor(node, context), rack: null, isFenced: false }],
     clusterAuthorizedOperations: NO_OPERATIONS,
   }));
+}
+
+function codeOf(check: () => void): number {
+  try {
+    check();
+    return kafkaErrors.NONE;
+  } catch (error) {
+    return kafkaErrorOf(error);
+  }
 }
 
 /** What is spoken, as ApiVersions tells it. */

@@ -6,7 +6,7 @@
  */
 
 import { createError } from '../../../base/errors.js';
-import type { PartitionLog } from '../../../broker/main.js';
+import type { ClientBatch, PartitionLog, TransactionIdentity } from '../../../broker/main.js';
 import type { Acks, AppendResult } from '../../../storage/main.js';
 import type { RequestAccess } from '../authorization.js';
 import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
@@ -26,6 +26,10 @@ const ONE = 1;
 const NOBODY = 0;
 const BATCH_LENGTH_POSITION = 8;
 const BATCH_LENGTH_END = 12;
+const ATTRIBUTES_POSITION = 21;
+const TRANSACTIONAL = 0x10;
+const PRODUCER_ID_POSITION = 43;
+const PRODUCER_EPOCH_POSITION = 51;
 
 export function addProduceHandler(handlers: Handlers, node: KafkaNode): void {
   handlers.add(produce, (request, context) => answerProduce(node, request, context), {
@@ -73,19 +77,35 @@ function append(
 ): Promise<PartitionAnswer> | PartitionAnswer {
   try {
     if (acks === undefined) return refused(index, kafkaErrors.INVALID_REQUIRED_ACKS, null);
-    const batch = oneBatch(records);
-    const options = { acks, unreadable: 'store' } as const;
-    const log = partitionOf(topicOf(node, { name, topicId }, access), index);
-    const appended =
-      log instanceof Promise
-        ? log.then((opened) =>
-            opened.appendBatch(batch, options).then((r) => stored(index, opened, r)),
-          )
-        : log.appendBatch(batch, options).then((result) => stored(index, log, result));
+    const bytes = oneBatch(records);
+    const hosted = topicOf(node, { name, topicId }, access);
+    const log = partitionOf(hosted, index);
+    const write = (opened: PartitionLog): Promise<PartitionAnswer> =>
+      store(node, { topic: hosted, partition: index, log: opened, bytes, acks }).then((result) =>
+        stored(index, opened, result),
+      );
+    const appended = log instanceof Promise ? log.then(write) : write(log);
     return appended.catch((error: unknown) => failed(index, error));
   } catch (error) {
     return failed(index, error);
   }
+}
+
+/** A batch of a transaction goes by way of that: it is refused where none is open. */
+function store({ engine }: KafkaNode, batch: ClientBatch): Promise<AppendResult> {
+  const { log, bytes, acks } = batch;
+  const writer = writerOf(bytes);
+  if (writer === undefined) return log.appendBatch(bytes, { acks, unreadable: 'store' });
+  return engine.transactions.clients.append(writer, batch);
+}
+
+/** Whose transaction the batch says that it is part of. */
+function writerOf(bytes: Uint8Array): TransactionIdentity | undefined {
+  if (bytes.length < PRODUCER_EPOCH_POSITION + 2) return undefined;
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if ((view.readInt16BE(ATTRIBUTES_POSITION) & TRANSACTIONAL) === 0) return undefined;
+  const producerId = Number(view.readBigInt64BE(PRODUCER_ID_POSITION));
+  return { producerId, producerEpoch: view.readInt16BE(PRODUCER_EPOCH_POSITION) };
 }
 
 /** Kafka's producers send one batch for each partition, and so does its protocol want it. */

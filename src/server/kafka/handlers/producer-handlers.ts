@@ -2,28 +2,25 @@
  * Who producers are: InitProducerId, and what a partition knows of them.
  */
 
-import { createError } from '../../../base/errors.js';
-import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
+import type { RequestAccess } from '../authorization.js';
+import { fencedCode, kafkaErrorOf, kafkaErrors } from '../error-codes.js';
 import type { Handlers } from '../handler-table.js';
 import type { KafkaNode } from '../kafka-node.js';
 import { describeProducers } from '../messages/data.js';
 import { initProducerId } from '../messages/transactions.js';
 import { partitionOf, topicOf } from '../partition-lookup.js';
+import type { RequestOf } from '../wire-api.js';
 import { NO_UUID } from '../wire-type.js';
 import { outcomeOf } from './topic-handlers.js';
 
 export function addProducerHandlers(handlers: Handlers, node: KafkaNode): void {
-  handlers.add(initProducerId, async ({ transactionalId }, { access }) => {
+  handlers.add(initProducerId, async (request, { version, access }) => {
     try {
-      access.checkSome('topic');
-      if (transactionalId !== null) {
-        const facts = { option: 'transactionalId', expected: 'none' };
-        throw createError('OPTION_INVALID', { ...facts, kafka: 'INVALID_REQUEST' });
-      }
-      const { producerId, producerEpoch } = await node.engine.ids.allot();
+      checkInit(access, request.transactionalId);
+      const { producerId, producerEpoch } = await identify(node, request);
       return { throttleTimeMs: 0, errorCode: kafkaErrors.NONE, producerId, producerEpoch };
     } catch (error) {
-      const errorCode = kafkaErrorOf(error);
+      const errorCode = fencedCode(kafkaErrorOf(error), version >= INIT_FENCED_FROM);
       return { throttleTimeMs: 0, errorCode, producerId: -1, producerEpoch: -1 };
     }
   });
@@ -55,6 +52,33 @@ export function addProducerHandlers(handlers: Handlers, node: KafkaNode): void {
       })),
     ),
   }));
+}
+
+/** Throws ACCESS_DENIED. */
+function checkInit(access: RequestAccess, transactionalId: string | null): void {
+  if (transactionalId === null) access.checkSome('topic');
+  else access.check('transaction', transactionalId);
+}
+
+/** Older ones know the fenced producer by its epoch alone. */
+const INIT_FENCED_FROM = 4;
+
+interface Identity {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
+
+function identify({ engine }: KafkaNode, request: RequestOf<typeof initProducerId>) {
+  const { transactionalId, transactionTimeoutMs, producerId, producerEpoch } = request;
+  const identity: Promise<Identity> =
+    transactionalId === null
+      ? engine.ids.allot()
+      : engine.transactions.clients.init(
+          transactionalId,
+          transactionTimeoutMs,
+          producerId < 0 ? undefined : { producerId, producerEpoch },
+        );
+  return identity;
 }
 
 type ActiveProducer = {
