@@ -6,7 +6,7 @@
  */
 
 import { createError } from '../base/errors.js';
-import { connectHolder, hasCode, Log, type RecordInput } from '../main.js';
+import { connectHolder, hasCode, Log, type RecordInput } from '../storage/main.js';
 import { type Command, EXIT_OK, firstOf, type Invocation } from './command.js';
 import { followLinks } from './input-lines.js';
 import { feedLines, lineOptions } from './line-feed.js';

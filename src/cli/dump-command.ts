@@ -3,7 +3,7 @@
  */
 
 import { nodeFileSystem } from '../base/node-file-system.js';
-import { dumpFile, dumpLog, dumpText } from '../main.js';
+import { dumpFile, dumpLog, dumpText } from '../storage/main.js';
 import { type Command, EXIT_OK, firstOf, type Invocation } from './command.js';
 import { followLinks } from './input-lines.js';
 

@@ -6,7 +6,7 @@
 
 import { createError } from '../base/errors.js';
 import { limits } from '../base/limits.js';
-import type { RecordInput } from '../main.js';
+import type { RecordInput } from '../storage/main.js';
 import { type CommandOption, countOption, type Invocation } from './command.js';
 import { lineGroups, openInput } from './input-lines.js';
 import { Progress } from './progress.js';

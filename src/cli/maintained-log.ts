@@ -13,7 +13,7 @@ import {
   type LogStats,
   type PassReport,
   requestStats,
-} from '../main.js';
+} from '../storage/main.js';
 
 export interface MaintainedLog {
   stats(): Promise<LogStats>;

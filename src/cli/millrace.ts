@@ -10,8 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
 import { nodeLockFileSystem } from '../base/node-file-system.js';
-import { Log } from '../main.js';
-import { appendCommand } from './append-command.js';
+import { Log } from '../storage/main.js';
 import {
   type Command,
   commandHelp,
@@ -20,48 +19,34 @@ import {
   EXIT_USAGE,
   parseCommand,
 } from './command.js';
-import { makeCompactCommand } from './compact-command.js';
-import { consumeCommand } from './consume-command.js';
-import { dumpCommand } from './dump-command.js';
-import { exchangeCommand } from './exchange-command.js';
-import { groupCommand } from './group-command.js';
 import type { OpenLog } from './maintained-log.js';
 import { Output, ReaderGone } from './output.js';
-import { produceCommand } from './produce-command.js';
-import { queueCommand } from './queue-command.js';
-import { readCommand } from './read-command.js';
-import { repairCommand } from './repair-command.js';
-import { makeRetainCommand } from './retain-command.js';
-import { serveCommand } from './serve-command.js';
-import { makeStatsCommand } from './stats-command.js';
 import { StopSignals } from './stop-signals.js';
-import { topicCommand } from './topic-command.js';
 import { UsageError } from './usage-error.js';
-import { userCommand } from './user-command.js';
-import { verifyCommand } from './verify-command.js';
 
 const MANIFEST_BYTES_MAX = 64 * 1024;
 
 const openLog: OpenLog = (directory, options) => Log.open(directory, options);
 
-const commands: readonly Command[] = [
-  appendCommand,
-  readCommand,
-  dumpCommand,
-  verifyCommand,
-  repairCommand,
-  makeStatsCommand(openLog),
-  makeCompactCommand(openLog),
-  makeRetainCommand(openLog),
-  topicCommand,
-  produceCommand,
-  consumeCommand,
-  groupCommand,
-  queueCommand,
-  exchangeCommand,
-  serveCommand,
-  userCommand,
-];
+/** By name; each is loaded when it is asked for, so that a small one starts fast. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  append: async () => (await import('./append-command.js')).appendCommand,
+  read: async () => (await import('./read-command.js')).readCommand,
+  dump: async () => (await import('./dump-command.js')).dumpCommand,
+  verify: async () => (await import('./verify-command.js')).verifyCommand,
+  repair: async () => (await import('./repair-command.js')).repairCommand,
+  stats: async () => (await import('./stats-command.js')).makeStatsCommand(openLog),
+  compact: async () => (await import('./compact-command.js')).makeCompactCommand(openLog),
+  retain: async () => (await import('./retain-command.js')).makeRetainCommand(openLog),
+  topic: async () => (await import('./topic-command.js')).topicCommand,
+  produce: async () => (await import('./produce-command.js')).produceCommand,
+  consume: async () => (await import('./consume-command.js')).consumeCommand,
+  group: async () => (await import('./group-command.js')).groupCommand,
+  queue: async () => (await import('./queue-command.js')).queueCommand,
+  exchange: async () => (await import('./exchange-command.js')).exchangeCommand,
+  serve: async () => (await import('./serve-command.js')).serveCommand,
+  user: async () => (await import('./user-command.js')).userCommand,
+};
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -100,14 +85,14 @@ async function dispatch(
   const [name, ...rest] = given;
   if (name === undefined) throw new UsageError(`a command is missing; ${hint()}`);
   if (name === '--help' || name === 'help') {
-    await output.write(help());
+    await output.write(await help());
     return EXIT_OK;
   }
   if (name === '--version') {
     await output.line(version(), { version: version() });
     return EXIT_OK;
   }
-  const command = commands.find((candidate) => candidate.name === name);
+  const command = Object.hasOwn(commands, name) ? await commands[name]?.() : undefined;
   if (command === undefined) {
     throw new UsageError(`there is no command ${JSON.stringify(name)}; ${hint()}`);
   }
@@ -120,11 +105,12 @@ async function dispatch(
 }
 
 function hint(): string {
-  return `the commands are ${commands.map(({ name }) => name).join(', ')}; see: millrace --help`;
+  return `the commands are ${Object.keys(commands).join(', ')}; see: millrace --help`;
 }
 
-function help(): string {
-  const lines = commands.map(({ name, synopsis, summary }) => {
+async function help(): Promise<string> {
+  const all = await Promise.all(Object.values(commands).map((load) => load()));
+  const lines = all.map(({ name, synopsis, summary }) => {
     return `  ${`${name} ${synopsis}`.padEnd(24)} ${summary}`;
   });
   const head = 'usage: millrace <command> [options]';

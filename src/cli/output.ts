@@ -6,7 +6,7 @@
  * command closes what it holds, and the process ends with 0.
  */
 
-import { hasCode, MillraceError } from '../main.js';
+import { hasCode, MillraceError } from '../storage/main.js';
 import { UsageError } from './usage-error.js';
 
 /** Thrown by `write` when nobody reads stdout any more. */

@@ -2,7 +2,7 @@
  * A place in a log on the command line: an end, an offset, or a time.
  */
 
-import type { ReadFrom } from '../main.js';
+import type { ReadFrom } from '../storage/main.js';
 import { UsageError } from './usage-error.js';
 
 /** Digits are an offset; anything else that is no name is a time, as ISO 8601 writes it. */

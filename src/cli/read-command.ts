@@ -3,7 +3,7 @@
  * too, since the log is opened for reading only.
  */
 
-import { Log, type LogRecord, type ReadFrom } from '../main.js';
+import { Log, type LogRecord, type ReadFrom } from '../storage/main.js';
 import { bytesFields } from './byte-fields.js';
 import { type Command, countOption, EXIT_OK, firstOf, type Invocation } from './command.js';
 import { followLinks } from './input-lines.js';

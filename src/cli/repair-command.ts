@@ -3,7 +3,7 @@
  * be lost, and exits with 1.
  */
 
-import { type RepairReport, refusedRepair, repairLog } from '../main.js';
+import { type RepairReport, refusedRepair, repairLog } from '../storage/main.js';
 import { type Command, EXIT_OK, firstOf, type Invocation } from './command.js';
 import { followLinks } from './input-lines.js';
 import type { Output } from './output.js';

@@ -2,7 +2,7 @@
  * `millrace stats`: what a log holds, and why its cleaning does or does not give space back.
  */
 
-import type { LogStats, SegmentStats } from '../main.js';
+import type { LogStats, SegmentStats } from '../storage/main.js';
 import { type Command, EXIT_OK, firstOf, type Invocation } from './command.js';
 import { followLinks } from './input-lines.js';
 import { type OpenLog, withMaintainedLog } from './maintained-log.js';

@@ -2,7 +2,7 @@
  * `millrace verify`: whether a log is whole. Exit code 1 when it is not.
  */
 
-import { type VerifyProblem, type VerifyWarning, verifyLog } from '../main.js';
+import { type VerifyProblem, type VerifyWarning, verifyLog } from '../storage/main.js';
 import { type Command, EXIT_FAILED, EXIT_OK, firstOf, type Invocation } from './command.js';
 import { followLinks } from './input-lines.js';
 import { Progress } from './progress.js';

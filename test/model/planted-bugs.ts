@@ -179,7 +179,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     changes: [
       {
         file: 'broker/transaction/transaction-log',
-        find: 'await this.#state.append([decisionEntry(decision)]);',
+        find: 'await this.#state.append([decisionEntry(decision), ...more]);',
         replace: '',
       },
     ],
