@@ -254,6 +254,8 @@ export class ModelWorld {
     const rounds = DONE_ROUNDS_MAX;
     await this.#until('members have done all', () => this.#isDone(), ROUND_MS, rounds);
     if (this.#hasFailing()) this.coverage.count('ends', 'keys that fail are left');
+    // Of a transaction that a member was in, only the log tells whether it was committed.
+    await this.life.alone(() => this.#look('nothing'));
     await this.#until('all is committed', () => this.#isThrough(), LONG_ROUND_MS);
     await this.life.alone(() => this.#checkEnd());
     this.observe();
