@@ -12,7 +12,7 @@ import { withSeed } from '../support/seed.js';
 import { enumerateCrashes } from '../support/sim-crash.js';
 
 /** Each run draws others. `MILLRACE_CRASHES=all` tries every one. */
-const CUTS_TRIED = process.env['MILLRACE_CRASHES'] === 'all' ? Number.POSITIVE_INFINITY : 60;
+const CUTS_TRIED = process.env['MILLRACE_CRASHES'] === 'all' ? Number.POSITIVE_INFINITY : 120;
 
 /** What is seen of the queue, and of the topics that there are. */
 interface Seen {

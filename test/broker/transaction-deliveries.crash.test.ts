@@ -10,7 +10,7 @@ import { withSeed } from '../support/seed.js';
 import { enumerateCrashes } from '../support/sim-crash.js';
 
 /** Each run draws others. `MILLRACE_CRASHES=all` tries every one. */
-const CUTS_TRIED = process.env['MILLRACE_CRASHES'] === 'all' ? Number.POSITIVE_INFINITY : 40;
+const CUTS_TRIED = process.env['MILLRACE_CRASHES'] === 'all' ? Number.POSITIVE_INFINITY : 120;
 const MESSAGES = ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6'];
 
 interface Step {

@@ -17,7 +17,7 @@ import {
 } from '../support/transaction-fixture.js';
 
 /** Each run draws others. `MILLRACE_CRASHES=all` tries every one. */
-const CUTS_TRIED = process.env['MILLRACE_CRASHES'] === 'all' ? Number.POSITIVE_INFINITY : 40;
+const CUTS_TRIED = process.env['MILLRACE_CRASHES'] === 'all' ? Number.POSITIVE_INFINITY : 120;
 
 interface Step {
   readonly run: (broker: Broker) => Promise<unknown>;

@@ -333,21 +333,14 @@ export class QueueBook {
     }
   }
 
-  /**
-   * So much time passes at once that leases which workers hold ahead may end. Answers with the
-   * queues that have workers; those of `before` are counted already.
-   */
-  stalls(before: ReadonlySet<QueueLedger>): ReadonlySet<QueueLedger> {
-    const queues = [...this.#queues.values()].filter(({ calls }) =>
-      [...calls].some(({ isCrew }) => isCrew),
-    );
-    for (const queue of queues) {
-      if (before.has(queue)) continue;
+  /** So much time passes at once that leases which workers hold ahead may end. */
+  stalls(): void {
+    for (const queue of this.#queues.values()) {
+      if (![...queue.calls].some(({ isCrew }) => isCrew)) continue;
       for (const message of queue.messages.values()) {
         if (message.ending?.isSure !== true) message.deliveriesMax += 1;
       }
     }
-    return new Set(queues);
   }
 
   /** The limit of deliveries changes; what was too many by the old one may be set aside. */

@@ -276,11 +276,12 @@ const isUrgent: DeliveryRule = (delivered) => {
 /** Both counts are exact, as far as they were stored before the process died. */
 const isCounted: DeliveryRule = (delivered) => {
   const { message, seen, now } = delivered;
-  // Others may have had it since.
-  if (seen.leaseEndsMs <= now.monotonicMs) return false;
   const { deliveriesMin, deliveriesMax, failuresMin } = message;
   const failuresMax = message.failuresMax + message.failuresAsked;
-  const isDelivery = seen.deliveries > deliveriesMin && seen.deliveries <= deliveriesMax + 1;
+  // Where its lease is over when it comes, others may have had it since, and been told of more.
+  const isLate = seen.leaseEndsMs <= now.monotonicMs;
+  const isMore = isLate || seen.deliveries > deliveriesMin;
+  const isDelivery = isMore && seen.deliveries <= deliveriesMax + 1;
   const count = `${deliveriesMin} to ${deliveriesMax} before`;
   rule(isDelivery, `${about(delivered)}, with ${count}`);
   const isFailure = seen.failures >= failuresMin && seen.failures <= failuresMax;

@@ -288,12 +288,9 @@ export class QueueWorld {
   }
 
   async advance(ms: number): Promise<void> {
-    const isStall = ms >= STALL_MS;
-    const known = isStall ? this.book.stalls(new Set()) : new Set<never>();
+    if (ms >= STALL_MS) this.book.stalls();
     this.clock.advance(ms);
     await settle();
-    // A worker that was about to begin may have been caught by it as well.
-    if (isStall) this.book.stalls(known);
     this.observe();
     await this.recover();
   }

@@ -290,7 +290,10 @@ test('roll now: with a disk that fills up at any call, what was acknowledged sta
       await Promise.all(settling);
       assert.equal(writing.state, 'open');
       // With few calls before it the disk may fill up only now; that it does once.
-      await append('end').catch(() => append('end'));
+      await append('end').catch((error: unknown) => {
+        assert.equal(Reflect.get(Object(error), 'code'), 'DISK_FULL');
+        return append('end');
+      });
       const later = sim.crash(crashNone);
       assert.deepEqual(await readValues(await later.open()), [...acknowledged, 'end']);
     }
