@@ -63,8 +63,8 @@ test('share states: only what is leased ends by its consumer, only what is held 
     for (const event of byConsumer) {
       assert.equal(phaseMoves[phase][event] !== undefined, phase === 'leased');
     }
-    const mayBeUnseen = phase === 'leased' || phase === 'moving';
-    assert.equal(phaseMoves[phase].withdraw !== undefined, mayBeUnseen);
+    assert.equal(phaseMoves[phase].withdraw !== undefined, phase === 'leased');
+    assert.equal(phaseMoves[phase]['put-back'] !== undefined, phase === 'moving');
     assert.equal(phaseMoves[phase]['commit-acknowledge'] !== undefined, phase === 'frozen');
     assert.equal(phaseMoves[phase].expire !== undefined, phase === 'leased');
     assert.equal(phaseMoves[phase].drop, 'Archived');

@@ -154,6 +154,25 @@ test('share upkeep: what never reached a consumer does not count, and may wait',
   await world.close();
 });
 
+test("share upkeep: what is on its way to the dead letters is not its consumer's", async () => {
+  const world = await ShareWorld.open({ config: { deliveriesMax: 1 } });
+  await world.send('-0');
+  const member = world.group.join();
+  world.group.onExhausted(() => undefined);
+  const given = await member.receive({ max: 1, leaseMs: 100 });
+  await world.pass(100);
+  const taken = await world.group.takeExhausted(1);
+  assert.deepEqual(valuesOf(taken), ['-0']);
+  world.group.withdraw(given);
+  assert.equal(world.group.counts().moving, 1);
+  assert.deepEqual(await member.receive({ max: 1 }), []);
+  const answers = [...given, ...taken].map(({ partition, offset, receipt }) => {
+    return partition.freeze(offset, receipt);
+  });
+  assert.deepEqual(answers, ['stale', 'done'], 'no transaction finishes it for its consumer');
+  await world.close();
+});
+
 test('share upkeep: a purge ends everything, also what members have', async () => {
   const ended: string[] = [];
   const world = await ShareWorld.open();

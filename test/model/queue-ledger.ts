@@ -152,6 +152,12 @@ export class MessageLedger {
     return this.leases.findLast((lease) => isValid(lease, now));
   }
 
+  /** As `leaseAt`, and it is not finished: a transaction that decides may have done that. */
+  unfinishedLeaseAt(now: Moment): Lease | undefined {
+    const lease = this.leaseAt(now);
+    return lease?.heldBy?.fate === 'deciding' ? undefined : lease;
+  }
+
   /** It is stored for sure, or for sure as soon as its transaction is known to be committed. */
   get isThere(): boolean {
     if (this.fate === 'absent') return false;

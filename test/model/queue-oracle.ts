@@ -156,7 +156,7 @@ const isAloneInLane: DeliveryRule = (delivered) => {
   const at = { ...now, monotonicMs: takenMs(delivered) };
   let isTold = false;
   for (const other of message.queue.lane(message)) {
-    const lease = other.leaseAt(at);
+    const lease = other.unfinishedLeaseAt(at);
     const what = `${about(delivered)} of ${message.lane}, while ${lease?.holder} has ${other.id}`;
     rule(lease === undefined, what);
     isTold ||= other.lastLease !== undefined;
@@ -189,6 +189,7 @@ function isSurelyBefore(other: MessageLedger, { message, seen }: Delivered): boo
 /** It is finished, or may have been set aside. */
 function mayBeGone(other: MessageLedger, { now, times }: Delivered): boolean {
   if (other.ending !== undefined || other.mayBePurged) return true;
+  if (other.lastLease?.heldBy?.fate === 'deciding') return true;
   return other.queue.mayBeExhausted(other, now) || times.mayBeExpired(other, now);
 }
 
@@ -198,7 +199,7 @@ const isActive: DeliveryRule = (delivered) => {
   const { isSingleActive } = message.queue.terms;
   if (!isSingleActive || now.monotonicMs >= seen.leaseEndsMs) return false;
   for (const other of message.queue.messages.values()) {
-    const lease = other.leaseAt(now);
+    const lease = other.unfinishedLeaseAt(now);
     if (lease === undefined || lease.holder === call.holder || lease.isLeft) continue;
     rule(false, `${about(delivered)}, while ${lease.holder} is active with ${other.id}`);
   }
@@ -213,7 +214,7 @@ const isWithinLimits: DeliveryRule = (delivered) => {
   const { terms, messages } = message.queue;
   const out: Lease[] = [];
   for (const other of messages.values()) {
-    const lease = other.leaseAt(now);
+    const lease = other.unfinishedLeaseAt(now);
     if (lease !== undefined) out.push(lease);
   }
   const ofHolder = out.filter(({ holder }) => holder === call.holder);

@@ -37,8 +37,8 @@ export class Delivery {
   readonly group: DeliveryGroup;
   readonly partition: DeliveryPartition;
   readonly offset: number;
-  /** With partition and offset the fencing token. */
-  readonly receipt: number;
+  /** With partition and offset the fencing token; another one when the message was taken away. */
+  receipt: number;
   /** Of the message, this one included if somebody saw it. */
   deliveries: number;
   /** Deliveries of it that have failed before. */

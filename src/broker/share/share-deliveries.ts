@@ -10,7 +10,14 @@ import { assert } from '../../base/assert.js';
 import { DeliveryDeadlines } from './share-deadlines.js';
 import { SlotList } from './share-list.js';
 import { DeliveryOwners } from './share-owners.js';
-import { DELIVERIES_MAX, deliveryOf, isReceipt, receiptOf, slotOf } from './share-receipt.js';
+import {
+  DELIVERIES_MAX,
+  deliveryOf,
+  isReceipt,
+  isTakersReceipt,
+  receiptOf,
+  slotOf,
+} from './share-receipt.js';
 import { DeliverySlots, FREE, NONE } from './share-slots.js';
 import * as states from './share-states.js';
 
@@ -135,12 +142,13 @@ export class Deliveries {
   /** The slot of the delivery that the receipt names, when that is not over; or NONE. */
   find(offset: number, receipt: number): number {
     const { slots } = this;
-    if (!isReceipt(receipt)) return NONE;
+    if (!isReceipt(Math.abs(receipt))) return NONE;
     const slot = slotOf(receipt);
     if (slot >= slots.end || slots.offsetOf(slot) !== offset) return NONE;
     if (slots.deliveriesOf(slot) !== deliveryOf(receipt)) return NONE;
     const phase = slots.phaseOf(slot);
-    return phase === FREE || states.isAvailable(phase) ? NONE : slot;
+    if (phase === FREE || states.isAvailable(phase)) return NONE;
+    return isTakersReceipt(receipt) === (phase === states.MOVING) ? slot : NONE;
   }
 
   /** Puts a message that is ready where it is taken from, or among the exhausted ones. */
@@ -163,10 +171,9 @@ export class Deliveries {
     this.#ready.push(slot);
   }
 
-  /** Ends a delivery that never reached a consumer. */
-  withdraw(slot: number, nowMs: number, delayMs: number): void {
+  /** A message whose delivery never reached a consumer is the next one, or waits. */
+  comeBackUnseen(slot: number, nowMs: number, delayMs: number): void {
     const { slots } = this;
-    this.move(slot, on.withdraw);
     slots.setDeliveries(slot, slots.deliveriesOf(slot) - 1);
     if (delayMs > 0) this.delay(slot, nowMs, delayMs);
     else this.#ready.unshift(slot);

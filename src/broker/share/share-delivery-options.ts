@@ -2,8 +2,10 @@
  * What a delivery state is made with, is asked, and tells of itself.
  */
 
-import type { LeaseEnded } from './share-deliveries.js';
+import { assert } from '../../base/assert.js';
+import { FAILURES_MAX, type LeaseEnded } from './share-deliveries.js';
 import type { KeyBounds } from './share-keys.js';
+import { DELIVERIES_MAX, SLOTS_MAX } from './share-receipt.js';
 
 export interface DeliveryLimits {
   /** Messages that consumers have at once. */
@@ -14,6 +16,14 @@ export interface DeliveryLimits {
   readonly deliveriesMax: number;
   /** A message is not given out again when this many of its deliveries have failed. */
   readonly failuresMax: number;
+}
+
+export function checkDeliveryLimits(limits: DeliveryLimits): void {
+  const { inFlightMax, underWayMax, deliveriesMax, failuresMax } = limits;
+  assert(inFlightMax >= 1 && underWayMax >= 1, 'a message may be given out');
+  assert(underWayMax <= SLOTS_MAX, 'what is under way fits in memory');
+  assert(deliveriesMax >= 1 && deliveriesMax <= DELIVERIES_MAX, 'deliveries are counted so far');
+  assert(failuresMax >= 1 && failuresMax <= FAILURES_MAX, 'failures are counted so far');
 }
 
 export interface DeliveryOptions {

@@ -24,13 +24,14 @@
 import { assert } from '../../base/assert.js';
 import type { AcquiredBlock } from './share-acquired.js';
 import { DELIVERY_TIME_MS_MAX } from './share-deadlines.js';
-import { Deliveries, FAILURES_MAX } from './share-deliveries.js';
-import type {
-  AcquireRequest,
-  DeliveryCounts,
-  DeliveryLimits,
-  DeliveryOptions,
-  ReleaseRequest,
+import { Deliveries } from './share-deliveries.js';
+import {
+  type AcquireRequest,
+  checkDeliveryLimits,
+  type DeliveryCounts,
+  type DeliveryLimits,
+  type DeliveryOptions,
+  type ReleaseRequest,
 } from './share-delivery-options.js';
 import { countsOf, describeStates, type StateRange } from './share-describe.js';
 import type { ReceiptAnswer, ReceiptRefusal } from './share-errors.js';
@@ -38,7 +39,7 @@ import type { LostRange } from './share-key-group.js';
 import { DeliveryLedger, type Ending, type LedgerView } from './share-ledger.js';
 import { type OrderParts, oldestAvailable, takeWanted } from './share-out-of-order.js';
 import type { DeliveryPart } from './share-part.js';
-import { DELIVERIES_MAX, deliveryOf, isReceipt, receiptOf, SLOTS_MAX } from './share-receipt.js';
+import { deliveryOf, isReceipt, receiptOf, takersReceiptOf } from './share-receipt.js';
 import { NONE } from './share-slots.js';
 import * as states from './share-states.js';
 import { type ClockPair, RememberedDeliveries, storedParts } from './share-stored.js';
@@ -151,13 +152,9 @@ export class DeliveryState {
 
   /** Messages may be given out more or less often, from now on; also those that are back. */
   setLimits(limits: DeliveryLimits): void {
-    const { inFlightMax, underWayMax, deliveriesMax, failuresMax } = limits;
-    assert(inFlightMax >= 1 && underWayMax >= 1, 'a message may be given out');
-    assert(underWayMax <= SLOTS_MAX, 'what is under way fits in memory');
-    assert(deliveriesMax >= 1 && deliveriesMax <= DELIVERIES_MAX, 'deliveries are counted so far');
-    assert(failuresMax >= 1 && failuresMax <= FAILURES_MAX, 'failures are counted so far');
+    checkDeliveryLimits(limits);
     this.#limits = limits;
-    this.#deliveries.setLimits(deliveriesMax, failuresMax);
+    this.#deliveries.setLimits(limits.deliveriesMax, limits.failuresMax);
   }
 
   /** There are messages in [first, end), without keys or where keys do not matter. */
@@ -240,17 +237,14 @@ export class DeliveryState {
   }
 
   /**
-   * The message never reached a consumer, who had it or of whom it was taken: its delivery does not
-   * count, and it is the next one, or comes after a delay.
+   * The message never reached the consumer who has it: its delivery does not count, and it is the
+   * next one, or comes after a delay.
    */
   withdraw(offset: number, receipt: number, nowMs = 0, delayMs = 0): ReceiptAnswer {
-    const deliveries = this.#deliveries;
-    const slot = deliveries.find(offset, receipt);
-    const refusal = this.#refusal(slot, on.withdraw);
-    if (refusal !== undefined) return refusal;
-    if (deliveries.slots.phaseOf(slot) !== states.MOVING) this.#uncount(receipt);
-    deliveries.withdraw(slot, nowMs, delayMs);
-    return 'done';
+    return this.#moveBy(offset, receipt, on.withdraw, (slot) => {
+      this.#uncount(receipt);
+      this.#deliveries.comeBackUnseen(slot, nowMs, delayMs);
+    });
   }
 
   /**
@@ -294,9 +288,18 @@ export class DeliveryState {
     return slot !== NONE && states.isHeldByTransaction(this.#deliveries.slots.phaseOf(slot));
   }
 
-  /** Takes a message that its consumer has not seen: then `commitArchive` or `withdraw`. */
+  /**
+   * Takes a message that its consumer has not seen: then `commitArchive` or `putBack`, with the
+   * receipt of who has taken it.
+   */
   take(offset: number, receipt: number): ReceiptAnswer {
     return this.#moveBy(offset, receipt, on.take, () => this.#uncount(receipt));
+  }
+
+  putBack(offset: number, receipt: number): ReceiptAnswer {
+    return this.#moveBy(offset, receipt, on.putBack, (slot) => {
+      this.#deliveries.comeBackUnseen(slot, 0, 0);
+    });
   }
 
   /** What is known of a delivery that goes on. */
@@ -341,7 +344,7 @@ export class DeliveryState {
       if (slot === NONE) break;
       deliveries.move(slot, on.move);
       const delivery = slots.deliveriesOf(slot);
-      const receipt = receiptOf(slot, delivery);
+      const receipt = takersReceiptOf(receiptOf(slot, delivery));
       block.add(slots.offsetOf(slot), receipt, delivery, slots.failuresOf(slot));
     }
     return block.count;
@@ -455,7 +458,8 @@ export class DeliveryState {
     const slot = deliveries.find(offset, receipt);
     const delivery = deliveryOf(receipt);
     if (slot === NONE) {
-      const hasEnded = isReceipt(receipt) && this.#ledger.hasEnded(offset, ending, delivery);
+      const hasEnded =
+        isReceipt(Math.abs(receipt)) && this.#ledger.hasEnded(offset, ending, delivery);
       return hasEnded ? 'already' : 'stale';
     }
     const refusal = this.#refusal(slot, event);

@@ -30,7 +30,7 @@ import type {
   SharePartitionParts,
   TakeRequest,
 } from './share-partition-parts.js';
-import { deliveryOf } from './share-receipt.js';
+import { deliveryOf, takersReceiptOf } from './share-receipt.js';
 import type { ClockPair } from './share-stored.js';
 
 /** What one call acquires at most; who wants more calls again. */
@@ -356,6 +356,7 @@ export class SharePartition implements DeliveryPartition, JournalState {
     const answer = this.#isOver ? 'stale' : this.state.take(offset, receipt);
     if (answer !== 'done') return answer;
     this.#unseen.add(offset);
+    delivery.receipt = takersReceiptOf(receipt);
     delivery.deliveries -= 1;
     return answer;
   }
@@ -444,7 +445,7 @@ export class SharePartition implements DeliveryPartition, JournalState {
 
   thaw(offset: number, receipt: number): void {
     if (this.#isOver) return;
-    if (this.#unseen.delete(offset)) this.state.withdraw(offset, receipt);
+    if (this.#unseen.delete(offset)) this.state.putBack(offset, receipt);
     else this.state.thaw(offset, receipt);
     this.#moved();
   }

@@ -5,6 +5,9 @@
  * and the receipt together name one delivery of the partition: the fencing token. After a restart
  * the numbers go on from what was stored; whoever gives receipts to the outside adds the generation
  * of the group, which a reset raises.
+ *
+ * Who takes a message out of a group, to move it or to drop it, has the negative of the number: the
+ * consumer that had it last can do nothing to it meanwhile. No receipt from outside is negative.
  */
 
 import { assert } from '../../base/assert.js';
@@ -20,16 +23,25 @@ export function receiptOf(slot: number, deliveries: number): number {
   return deliveries * SLOTS_MAX + slot;
 }
 
+/** The receipt of who has taken the message that was last delivered by this one. */
+export function takersReceiptOf(receipt: number): number {
+  return -receipt;
+}
+
+export function isTakersReceipt(receipt: number): boolean {
+  return receipt < 0;
+}
+
 export function slotOf(receipt: number): number {
-  return receipt % SLOTS_MAX;
+  return Math.abs(receipt) % SLOTS_MAX;
 }
 
 /** The number of the delivery: 1 is the first of the message. */
 export function deliveryOf(receipt: number): number {
-  return Math.floor(receipt / SLOTS_MAX);
+  return Math.floor(Math.abs(receipt) / SLOTS_MAX);
 }
 
-/** Whether some delivery can have this receipt. */
+/** Whether some delivery to a consumer can have this receipt. */
 export function isReceipt(receipt: number): boolean {
   return Number.isSafeInteger(receipt) && receipt >= SLOTS_MAX;
 }

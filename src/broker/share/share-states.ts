@@ -65,6 +65,8 @@ export const phaseEvents = [
   'move',
   /** Whoever looks after the group takes it, before its consumer has seen it. */
   'take',
+  /** It is given back, and is the next one. */
+  'put-back',
   /** The transaction has committed. */
   'commit-acknowledge',
   'commit-archive',
@@ -99,7 +101,7 @@ export const phaseMoves: Readonly<
   },
   moving: {
     thaw: 'exhausted',
-    withdraw: 'ready',
+    'put-back': 'ready',
     'commit-archive': 'Archived',
     drop: 'Archived',
   },
@@ -134,6 +136,7 @@ export const on = {
   thaw: phaseEvents.indexOf('thaw'),
   move: phaseEvents.indexOf('move'),
   take: phaseEvents.indexOf('take'),
+  putBack: phaseEvents.indexOf('put-back'),
   commitAcknowledge: phaseEvents.indexOf('commit-acknowledge'),
   commitArchive: phaseEvents.indexOf('commit-archive'),
   drop: phaseEvents.indexOf('drop'),
