@@ -106,6 +106,19 @@ test('share delivery: limits on what is in flight, under way and repeated', () =
   assert.equal(state.counts().inFlight, 3);
 });
 
+test('share delivery: what nobody saw is exhausted if the limit was lowered meanwhile', () => {
+  const limits = { inFlightMax: 3, underWayMax: 4, deliveriesMax: 3, failuresMax: 3 };
+  const { state, acquire } = makeState({ limits });
+  state.offer(0, 1);
+  const [first = [-1, -1]] = acquire(1);
+  state.release(...first, { nowMs: 0, delayMs: 0, isFailure: false });
+  const [second = [-1, -1]] = acquire(1);
+  state.setLimits({ ...limits, deliveriesMax: 1 });
+  assert.equal(state.withdraw(...second), 'done');
+  assert.equal(state.counts().exhausted, 1);
+  assert.deepEqual(acquire(1), []);
+});
+
 test('share delivery: a frozen lease does not end by time, and goes on when thawed', () => {
   const { state, acquire } = makeState();
   state.offer(0, 1);

@@ -175,7 +175,9 @@ export class Deliveries {
   comeBackUnseen(slot: number, nowMs: number, delayMs: number): void {
     const { slots } = this;
     slots.setDeliveries(slot, slots.deliveriesOf(slot) - 1);
-    if (delayMs > 0) this.delay(slot, nowMs, delayMs);
+    // The limits may have become lower since it was given out.
+    if (this.isExhausted(slot)) this.comeBack(slot);
+    else if (delayMs > 0) this.delay(slot, nowMs, delayMs);
     else this.#ready.unshift(slot);
   }
 

@@ -27,7 +27,7 @@ export interface HandOutParts {
   readonly isActive: (member: ShareMember) => boolean;
   /** Throws when the group cannot be used any more. */
   readonly check: () => void;
-  /** Messages were looked for, and perhaps taken. */
+  /** Messages were looked for, and perhaps taken, or given back. */
   readonly taken: () => void;
   readonly expired: (deliveries: Delivery[]) => void;
 }
@@ -314,6 +314,7 @@ export class ShareHandOut {
     for (const partition of partitions) {
       partition.withdrawAll(deliveries.filter((delivery) => delivery.partition === partition));
     }
+    this.#parts.taken();
     this.wake();
   }
 }
