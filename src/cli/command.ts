@@ -4,6 +4,7 @@
 
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type { Output } from './output.js';
+import type { Streams } from './streams.js';
 import { UsageError } from './usage-error.js';
 
 export const EXIT_OK = 0;
@@ -16,6 +17,8 @@ export interface Invocation {
   readonly flags: ReadonlySet<string>;
   readonly texts: ReadonlyMap<string, string>;
   readonly output: Output;
+  /** Where the output goes, and what commands read that take their input from there. */
+  readonly streams: Streams;
   /** Aborts at the first Ctrl-C: the command then closes what it holds and returns. */
   readonly signal: AbortSignal;
 }

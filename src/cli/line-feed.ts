@@ -38,15 +38,15 @@ export async function feedLines(
   verb: string,
   openSink: () => Promise<LineSink>,
 ): Promise<void> {
-  const { texts, output, signal } = invocation;
+  const { texts, signal } = invocation;
   const recordsMax = countOption(texts, 'batch') ?? BATCH_RECORDS;
   const separator = texts.get('key-separator');
   const input =
     path === undefined || path === '-'
-      ? { bytes: undefined, pieces: stdinPieces(signal) }
+      ? { bytes: undefined, pieces: stdinPieces(invocation) }
       : await openInput(path);
   const sink = await openSink();
-  const progress = new Progress(verb, output.isJson);
+  const progress = new Progress(verb, invocation);
   try {
     const flights = new Flights(sink);
     for await (const group of lineGroups(input.pieces, limits.batchBytesMax, tooLong)) {
@@ -124,18 +124,21 @@ function recordOf(line: Uint8Array, separator: string | undefined): RecordInput 
 }
 
 /** Stdin until its end, or until the command is asked to stop. */
-async function* stdinPieces(signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-  const stop = (): void => void process.stdin.destroy();
+async function* stdinPieces({
+  signal,
+  streams,
+}: Invocation): AsyncGenerator<Uint8Array, void, undefined> {
+  const stop = (): void => void streams.stdin.destroy();
   signal.addEventListener('abort', stop, { once: true });
   try {
     if (signal.aborted) return;
-    for await (const piece of process.stdin) {
+    for await (const piece of streams.stdin) {
       yield typeof piece === 'string' ? Buffer.from(piece) : new Uint8Array(piece);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     signal.removeEventListener('abort', stop);
-    process.stdin.destroy();
+    streams.stdin.destroy();
   }
 }

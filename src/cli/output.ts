@@ -7,6 +7,7 @@
  */
 
 import { hasCode, MillraceError } from '../storage/main.js';
+import type { Streams } from './streams.js';
 import { UsageError } from './usage-error.js';
 
 /** Thrown by `write` when nobody reads stdout any more. */
@@ -18,19 +19,21 @@ const PIECE_BYTES = 64 * 1024;
 
 export class Output {
   readonly isJson: boolean;
+  readonly #streams: Streams;
   #pieces: (string | Uint8Array)[] = [];
   #bytes = 0;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(isJson: boolean) {
+  constructor(isJson: boolean, streams: Streams) {
     this.isJson = isJson;
-    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    this.#streams = streams;
+    streams.stdout.on('error', (error: NodeJS.ErrnoException) => {
       this.#failure = error.code === 'EPIPE' ? new ReaderGone() : error;
       this.#wake?.();
     });
     // A reader that goes while stderr is the same pipe must not end the process loudly.
-    process.stderr.on('error', () => undefined);
+    streams.stderr.on('error', () => undefined);
   }
 
   /** Whether nobody reads stdout any more. */
@@ -58,7 +61,7 @@ export class Output {
     this.#bytes = 0;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      process.stdout.write(bytes, () => resolve());
+      this.#streams.stdout.write(bytes, () => resolve());
     });
     this.#wake = undefined;
     if (this.#failure !== undefined) throw this.#failure;
@@ -67,7 +70,7 @@ export class Output {
   /** One line about what happens beside the results. */
   note(type: string, facts: Readonly<Record<string, unknown>>): void {
     const text = Object.entries(facts).map(([name, value]) => `${name} ${String(value)}`);
-    process.stderr.write(
+    this.#streams.stderr.write(
       this.isJson
         ? `${JSON.stringify({ type, ...facts })}\n`
         : `millrace: ${type}: ${text.join(', ')}\n`,
@@ -78,7 +81,7 @@ export class Output {
   error(error: unknown): void {
     const { code, text, facts, retryable } = faultOf(error);
     const machine = { error: { code, message: text, retryable, ...facts } };
-    process.stderr.write(
+    this.#streams.stderr.write(
       this.isJson ? `${JSON.stringify(machine)}\n` : `millrace: ${code}: ${text}\n`,
     );
   }

@@ -4,20 +4,24 @@
  */
 
 import { systemClock } from '../base/clock.js';
+import type { Invocation } from './command.js';
+import type { Streams } from './streams.js';
 
 const INTERVAL_MS = 200;
 const MIB = 1024 * 1024;
 
 export class Progress {
   readonly #verb: string;
+  readonly #stderr: Streams['stderr'];
   readonly #isShown: boolean;
   readonly #startedMs = systemClock.monotonicMs();
   #nextMs = this.#startedMs + INTERVAL_MS;
   #hasLine = false;
 
-  constructor(verb: string, isJson: boolean) {
+  constructor(verb: string, { output, streams }: Invocation) {
     this.#verb = verb;
-    this.#isShown = process.stderr.isTTY === true && !isJson;
+    this.#stderr = streams.stderr;
+    this.#isShown = streams.stderr.isTTY === true && !output.isJson;
   }
 
   /** `total` is undefined when the end is not known. */
@@ -27,13 +31,13 @@ export class Progress {
     if (nowMs < this.#nextMs) return;
     this.#nextMs = nowMs + INTERVAL_MS;
     this.#hasLine = true;
-    process.stderr.write(
+    this.#stderr.write(
       `\r\x1b[K${progressText(this.#verb, bytes, total, nowMs - this.#startedMs)}`,
     );
   }
 
   end(): void {
-    if (this.#hasLine) process.stderr.write('\r\x1b[K');
+    if (this.#hasLine) this.#stderr.write('\r\x1b[K');
     this.#hasLine = false;
   }
 }

@@ -20,7 +20,7 @@ export const repairCommand: Command = {
 
 async function run(invocation: Invocation): Promise<number> {
   const { flags, output, signal } = invocation;
-  const progress = new Progress('inspected', output.isJson);
+  const progress = new Progress('inspected', invocation);
   try {
     const report = await repairLog(followLinks(firstOf(invocation)), {
       acceptLoss: flags.has('accept-loss'),

@@ -8,6 +8,7 @@ import { makeUser, newUserName, PASSWORD_BYTES_MAX } from '../server/access/new-
 import type { Users } from '../server/access/users-file.js';
 import { type Command, EXIT_OK, type Invocation } from './command.js';
 import { lineGroups } from './input-lines.js';
+import type { Streams } from './streams.js';
 import { UsageError } from './usage-error.js';
 import { findUsers, readUsers, writeUsers } from './users-store.js';
 
@@ -46,11 +47,11 @@ async function run(invocation: Invocation): Promise<number> {
 }
 
 /** Adds a user who may do nothing yet, or gives one who is there another password. */
-async function add(file: string, given: string, { output }: Invocation): Promise<void> {
+async function add(file: string, given: string, { output, streams }: Invocation): Promise<void> {
   const name = newUserName(given);
   const users = findUsers(file) ?? new Map();
   const known = users.get(name);
-  const user = await makeUser(await firstLine(), known?.rules ?? []);
+  const user = await makeUser(await firstLine(streams), known?.rules ?? []);
   writeUsers(file, new Map([...users, [name, user]]));
   const done = known === undefined ? 'added' : 'changed';
   await output.line(`${done} ${name}`, { type: done, user: name });
@@ -70,9 +71,9 @@ async function list(file: string, _: string, { output }: Invocation): Promise<vo
   }
 }
 
-async function firstLine(): Promise<string> {
+async function firstLine({ stdin }: Streams): Promise<string> {
   const tooLong = (): Error => new UsageError('the password is too long');
-  for await (const { lines } of lineGroups(process.stdin, PASSWORD_BYTES_MAX, tooLong)) {
+  for await (const { lines } of lineGroups(stdin, PASSWORD_BYTES_MAX, tooLong)) {
     return Buffer.from(lines[0] ?? []).toString();
   }
   return '';

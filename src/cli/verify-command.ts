@@ -18,7 +18,7 @@ export const verifyCommand: Command = {
 
 async function run(invocation: Invocation): Promise<number> {
   const { output, signal } = invocation;
-  const progress = new Progress('verified', output.isJson);
+  const progress = new Progress('verified', invocation);
   const directory = followLinks(firstOf(invocation));
   const report = await verifyLog(directory, {
     signal,

@@ -56,9 +56,14 @@ const command = makers.map((make) => make(open)).find((each) => each.name === na
 if (command === undefined) throw new Error(`no command ${name}`);
 const given = rest.filter((each) => each !== '--abort');
 const parsed = parseCommand(command, given);
-const output = new Output(given.includes('--json'));
+const output = new Output(given.includes('--json'), process);
 try {
-  process.exitCode = await command.run({ ...parsed, output, signal: stop.signal });
+  process.exitCode = await command.run({
+    ...parsed,
+    output,
+    streams: process,
+    signal: stop.signal,
+  });
 } catch (error) {
   await output.line(`error ${String(error)}`, {});
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Log } from '../../src/main.js';
 import { tempDir } from '../support/temp-dir.js';
-import { ended, printed, run, start } from './command-process.js';
+import { ended, printed, run, runAlone, start } from './command-process.js';
 
 const numbers = (count: number): string =>
   Array.from({ length: count }, (_, index) => `line ${index}\n`).join('');
@@ -16,7 +16,7 @@ test('command: lines go in and come out byte for byte', async (t) => {
     Buffer.from([0xff, 0x00, 0x0a]),
     Buffer.from('end'),
   ]);
-  const appended = await run(input, 'append', log);
+  const appended = await runAlone(input, 'append', log);
   assert.deepEqual(appended, {
     code: 0,
     stdout: 'appended 4 records, offsets 0 to 3\n',
@@ -64,15 +64,15 @@ test('command: a live folder is written by its holder', async (t) => {
   const log = await Log.open(directory);
   try {
     await log.append([{ value: 'mine' }]);
-    const appended = await run(numbers(3000), 'append', directory);
+    const appended = await runAlone(numbers(3000), 'append', directory);
     assert.equal(appended.stderr, '');
     assert.equal(appended.stdout, 'appended 3000 records, offsets 1 to 3000\n');
     assert.equal(log.durableOffset, 3001);
-    const read = await run('', 'read', directory, '--from', '2999');
+    const read = await runAlone('', 'read', directory, '--from', '2999');
     assert.equal(read.stdout, 'line 2998\nline 2999\n');
-    const verified = await run('', 'verify', directory);
+    const verified = await runAlone('', 'verify', directory);
     assert.equal(verified.code, 0, verified.stdout);
-    const repaired = await run('', 'repair', directory);
+    const repaired = await runAlone('', 'repair', directory);
     assert.equal(repaired.code, 1);
     assert.match(repaired.stderr, /^millrace: LOG_LOCKED: [^\n]+\n$/);
   } finally {
@@ -170,7 +170,7 @@ async function followed(directory: string): Promise<string> {
 
 test('command: a reader of stdout that goes away is no error', async (t) => {
   const directory = join(tempDir(t), 'log');
-  await run(numbers(200_000), 'append', directory);
+  await runAlone(numbers(200_000), 'append', directory);
   const child = start('read', directory);
   const end = ended(child);
   child.stdout.once('data', () => child.stdout.destroy());
@@ -197,7 +197,7 @@ test('command: usage errors exit with 2 and a hint', async (t) => {
     assert.equal(stdout, '');
     assert.match(stderr, /^millrace: USAGE: [^\n]+\n$/);
   }
-  const asJson = await run('', 'read', directory, '--bogus', '--json');
+  const asJson = await runAlone('', 'read', directory, '--bogus', '--json');
   assert.equal(asJson.code, 2);
   assert.equal(JSON.parse(asJson.stderr).error.code, 'USAGE');
 });
@@ -209,12 +209,12 @@ test('command: errors are one line with their code, and an object for machines',
     assert.equal(code, 1, name);
     assert.match(stderr, /^millrace: LOG_NOT_FOUND: [^\n]+\n$/, name);
   }
-  const asJson = await run('', 'read', directory, '--json');
+  const asJson = await runAlone('', 'read', directory, '--json');
   assert.equal(JSON.parse(asJson.stderr).error.code, 'LOG_NOT_FOUND');
 });
 
 test('command: help and version', async () => {
-  const help = await run('', '--help');
+  const help = await runAlone('', '--help');
   assert.equal(help.code, 0);
   for (const name of ['append', 'read', 'dump', 'verify', 'repair']) {
     assert.ok(help.stdout.includes(`  ${name} `), name);
@@ -222,7 +222,7 @@ test('command: help and version', async () => {
     assert.equal(own.code, 0);
     assert.ok(own.stdout.startsWith(`usage: millrace ${name} `));
   }
-  const { code, stdout } = await run('', '--version');
+  const { code, stdout } = await runAlone('', '--version');
   assert.equal(code, 0);
   assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
 });
