@@ -7,6 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { tempDir } from './support/temp-dir.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
+/** The runner, and what it consists of. */
+const runnerFiles = [
+  'run.js',
+  ...['event-lines', 'report', 'test-files', 'test-plan', 'test-process'].map(
+    (name) => `support/${name}.js`,
+  ),
+];
 const PASSING = `import { test } from 'node:test';
   test('a', async (t) => { await t.test('inner', () => {}); });`;
 
@@ -23,7 +30,7 @@ function runTests(t: TestContext, files: Record<string, string>, ...options: str
   mkdirSync(join(tests, 'support'), { recursive: true });
   mkdirSync(join(folder, 'tmp'));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  for (const name of ['run.js', 'support/report.js']) cpSync(join(here, name), join(tests, name));
+  for (const name of runnerFiles) cpSync(join(here, name), join(tests, name));
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
@@ -31,7 +38,7 @@ function runTests(t: TestContext, files: Record<string, string>, ...options: str
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
   const child = spawnSync(process.execPath, [join(tests, 'run.js'), ...options], {
     encoding: 'utf8',
-    env: { ...environment, TMPDIR: join(folder, 'tmp'), MILLRACE_DEBUG: '' },
+    env: { ...environment, TMPDIR: join(folder, 'tmp'), MILLRACE_DEBUG: '', MILLRACE_SEED: '5' },
   });
   assert.deepEqual(readdirSync(join(folder, 'tmp')), [], 'the runner leaves nothing behind');
   const output = child.stdout + child.stderr;
@@ -73,6 +80,32 @@ test('run: a failure is shown in full with what its file printed, and fails the 
   assert.match(output, /FAILED {2}base\/a\.test\.js.*: inner\n {2}AssertionError/);
   assert.match(output, /said so/);
   assert.match(output, /seed 5/);
+  assert.match(output, /^to repeat: MILLRACE_SEED=5 npm run test:one -- base\/a\.test$/m);
+  assert.doesNotMatch(output, /to repeat: .* index\/b\.test/);
+});
+
+test('run: a failure of one of the files that share a process is told of that file', (t) => {
+  const { status, output } = runTests(t, {
+    ...smokes,
+    'test/base/a.test.js': `import { test } from 'node:test';
+      test('seed', () => { throw new Error(process.env.MILLRACE_SEED); });`,
+    'test/base/b.test.js': PASSING,
+  });
+  assert.equal(status, 1);
+  assert.match(output, /FAILED {2}base\/a\.test\.js:2: seed\n {2}Error: 5\n/);
+  assert.match(output, /to repeat: .* base\/a\.test$/m);
+  assert.doesNotMatch(output, /to repeat: .* base\/b\.test/);
+});
+
+test('run: files that end badly only in one process are a failure', (t) => {
+  const { status, lastLine, output } = runTests(t, {
+    ...smokes,
+    'test/base/a.test.js': `${PASSING} globalThis.first = true;`,
+    'test/base/b.test.js': `${PASSING} test('exit', () => globalThis.first && process.exit(0));`,
+  });
+  assert.equal(status, 1);
+  assert.equal(lastLine, '7 passed, 1 failed, 0 skipped');
+  assert.match(output, /they end badly \(before its tests had ended\) in one process, not alone/);
 });
 
 test('run: skips are listed with their reasons', (t) => {
@@ -109,10 +142,10 @@ test('run: what a test leaves in the temporary folder fails the run, and is remo
     ...smokes,
     'test/base/a.test.js': `import { writeFileSync } from 'node:fs';
       import { tmpdir } from 'node:os';
-      ${PASSING} writeFileSync(tmpdir() + '/left', '');`,
+      ${PASSING} writeFileSync(tmpdir() + '/millrace-left', '');`,
   });
   assert.equal(status, 1);
-  assert.match(output, /group base left in the temporary folder: left/);
+  assert.match(output, /base\/a\.test\.js left in the temporary folder: millrace-left/);
 });
 
 test('run: --only keeps what contains the text, and a text that nothing contains fails', (t) => {

@@ -1,12 +1,13 @@
 /**
- * Turns the events of node:test into counts, and prints failures in full.
+ * Turns what the processes of tests have told into counts, and prints failures in full.
  *
  * What counts: every test and subtest that is not a suite; a test that failed only because a
- * subtest did is not counted again. A file that ends badly, or that has no test, is a failure.
+ * subtest did is not counted again. A process that ends badly, or a file that has no test, is a
+ * failure.
  */
 
 import { relative } from 'node:path';
-import { inspect } from 'node:util';
+import type { EventLine } from './event-lines.js';
 
 export interface Tally {
   passed: number;
@@ -16,33 +17,16 @@ export interface Tally {
   readonly skips: string[];
 }
 
-interface TestError extends Error {
-  readonly failureType?: string;
-  readonly exitCode?: number;
+/** How a process ended, and what it has told. */
+export interface Ended {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** It was ended because it took too long. */
+  readonly isLate: boolean;
+  /** What was printed, both streams. */
+  readonly output: string;
+  readonly events: readonly EventLine[];
 }
-
-/** The part of node:test's events that is used here. */
-interface TestEvent {
-  readonly type: string;
-  readonly data: {
-    readonly name?: string;
-    readonly file?: string;
-    readonly line?: number;
-    readonly nesting?: number;
-    readonly message?: string;
-    readonly skip?: string | boolean;
-    readonly todo?: string | boolean;
-    readonly details?: { readonly type?: string; readonly error?: TestError };
-  };
-}
-
-/** What one test file printed and how its tests went. */
-interface FileLog {
-  output: string;
-  hasFailed: boolean;
-}
-
-const FILE_OUTPUT_CHARACTERS_MAX = 1_000_000;
 
 export function emptyTally(): Tally {
   return { passed: 0, failed: 0, skipped: 0, skips: [] };
@@ -59,78 +43,87 @@ export function formatTally({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
-/** Reads the events to their end; paths are shown relative to `folder`. */
-export async function report(
-  events: AsyncIterable<TestEvent>,
-  folder: string,
-  limitMs: number,
-): Promise<Tally> {
+/**
+ * Why a process did not come to its end; undefined when it did. A failed test makes the exit code
+ * 1, and nothing else may.
+ */
+export function badEnd({ exitCode, signal, isLate, events }: Ended): string | undefined {
+  if (isLate) return 'it took too long';
+  const hasFailure = events.some(({ type }) => type === 'fail');
+  const isExpected = exitCode === 0 || (exitCode === 1 && hasFailure);
+  if (!isExpected) return `exit code ${exitCode ?? signal}`;
+  return events.at(-1)?.type === 'end' ? undefined : 'before its tests had ended';
+}
+
+/**
+ * Counts what was told of these files, and prints the failures, with the commands that repeat them.
+ * Paths are relative to `folder`.
+ */
+export function report(ended: Ended, files: readonly string[], folder: string): Tally {
   const tally = emptyTally();
-  const logs = new Map<string, FileLog>();
-  for await (const event of events) {
-    const file = event.data.file ?? '';
-    const log = logs.get(file) ?? { output: '', hasFailed: false };
-    logs.set(file, log);
-    const message = event.data.message ?? '';
-    if (event.type === 'test:stdout' || event.type === 'test:stderr') keep(log, message);
-    if (event.type === 'test:diagnostic' && file !== '') keep(log, `${message}\n`);
-    if (event.type === 'test:pass') countPass(event, relative(folder, file), tally, log);
-    if (event.type === 'test:fail')
-      countFailure(event, relative(folder, file), tally, log, limitMs);
+  const said: string[] = [];
+  for (const event of ended.events) {
+    const file = relative(folder, event.file ?? '');
+    if (event.type === 'said') said.push(`${event.text}\n`);
+    if (event.type === 'pass') countPass(event, file, tally);
+    if (event.type === 'fail') countFailure(event, file, tally);
   }
-  for (const [file, { output, hasFailed }] of logs) {
-    if (hasFailed && output !== '') console.log(`output of ${relative(folder, file)}:\n${output}`);
+  const names = files.map((file) => relative(folder, file));
+  const without = ended.exitCode === 0 ? filesWithoutTests(ended.events, files) : [];
+  for (const file of without) {
+    tally.failed += 1;
+    console.log(`FAILED  ${relative(folder, file)}: the file has no tests`);
+  }
+  const why = badEnd(ended);
+  if (why !== undefined && without.length === 0) {
+    tally.failed += 1;
+    console.log(`FAILED  ${names.join(', ')}: the process ended badly (${why})`);
+  }
+  if (tally.failed === 0) return tally;
+  const output = ended.output + said.join('');
+  if (output !== '') console.log(`output of ${names.join(', ')}:\n${output}`);
+  const seed = process.env['MILLRACE_SEED'];
+  for (const name of files.filter((file) => isToRepeat(file, files, ended.events))) {
+    const only = relative(folder, name).replace(/\.js$/, '');
+    console.log(`to repeat: MILLRACE_SEED=${seed} npm run test:one -- ${only}`);
   }
   return tally;
 }
 
-function keep(log: FileLog, text: string): void {
-  if (log.output.length < FILE_OUTPUT_CHARACTERS_MAX) log.output += text;
+/** Whether it failed; all of them are when it is not known which. */
+function isToRepeat(file: string, files: readonly string[], events: readonly EventLine[]): boolean {
+  const failed = events.filter(({ type }) => type === 'fail').map((event) => event.file ?? '');
+  return failed.includes(file) || !failed.some((one) => files.includes(one));
 }
 
-function countPass({ data }: TestEvent, file: string, tally: Tally, log: FileLog): void {
-  const skip = data.skip ?? data.todo;
-  if (skip !== undefined && skip !== false) {
+function countPass({ name, skip, todo, isSuite }: EventLine, file: string, tally: Tally): void {
+  const reason = skip ?? todo;
+  if (reason !== undefined && reason !== false) {
     tally.skipped += 1;
-    tally.skips.push(`${file}: ${data.name}: ${skip === true ? 'no reason given' : skip}`);
-  } else if (isFileItself(data)) {
-    tally.failed += 1;
-    log.hasFailed = true;
-    console.log(`FAILED  ${file}: the file has no tests`);
-  } else if (data.details?.type !== 'suite') {
+    tally.skips.push(`${file}: ${name}: ${reason === true ? 'no reason given' : reason}`);
+  } else if (isSuite !== true) {
     tally.passed += 1;
   }
 }
 
-function countFailure(
-  { data }: TestEvent,
-  file: string,
-  tally: Tally,
-  log: FileLog,
-  limitMs: number,
-): void {
-  const error = data.details?.error;
-  if (data.todo !== undefined && data.todo !== false) {
+function countFailure(event: EventLine, file: string, tally: Tally): void {
+  const { name, line, todo, isOfSubtest, text = '' } = event;
+  if (todo !== undefined && todo !== false) {
     tally.skipped += 1;
-    tally.skips.push(`${file}: ${data.name}: fails, marked as not ready: ${data.todo}`);
+    tally.skips.push(`${file}: ${name}: fails, marked as not ready: ${todo}`);
     return;
   }
-  log.hasFailed = true;
-  if (error?.failureType === 'subtestsFailed') return;
+  if (isOfSubtest === true) return;
   tally.failed += 1;
-  const place = data.line === undefined || isFileItself(data) ? file : `${file}:${data.line}`;
-  if (!isFileItself(data)) {
-    console.log(`FAILED  ${place}: ${data.name}\n${indented(inspect(error?.cause ?? error))}`);
-  } else if (error?.failureType === 'testAborted') {
-    console.log(`FAILED  ${place}: did not end while its group ran (${limitMs / 1000} s)`);
-  } else {
-    console.log(`FAILED  ${place}: the process ended badly (exit code ${error?.exitCode})`);
-  }
+  console.log(`FAILED  ${file}:${line}: ${name}\n${indented(text)}`);
 }
 
-/** node:test reports a file as a test of its own when it fails, or holds no tests. */
-function isFileItself(data: TestEvent['data']): boolean {
-  return data.nesting === 0 && data.name === data.file;
+/** A file that is alone may have its tests from a contract, which is another file. */
+function filesWithoutTests(events: readonly EventLine[], files: readonly string[]): string[] {
+  const withTests = new Set(events.map(({ file }) => file));
+  const isNone = ({ type }: EventLine): boolean => type === 'said' || type === 'end';
+  if (files.length === 1) return events.every(isNone) ? [...files] : [];
+  return files.filter((file) => !withTests.has(file));
 }
 
 function indented(text: string): string {
