@@ -113,6 +113,21 @@ test('server: asking about a topic makes it, unless that is not wanted', async (
   );
 });
 
+test('server: a topic is found by its id, whatever stands for its name', async () => {
+  await withServer(async ({ client, broker }) => {
+    const { topicId } = (await broker.createTopic('t')).hosted.definition;
+    const one = await client();
+    for (const name of [null, '', 'other']) {
+      const { topics } = await one.ask(metadata, 12, { topics: [{ topicId, name }] } as never);
+      assert.deepEqual([topics[0]?.name, topics[0]?.errorCode], ['t', kafkaErrors.NONE]);
+    }
+    const absent = { topicId: '0'.repeat(31) + '1', name: '' };
+    const { topics } = await one.ask(metadata, 12, { topics: [absent] } as never);
+    assert.equal(topics[0]?.errorCode, kafkaErrors.UNKNOWN_TOPIC_ID);
+    assert.equal(broker.listTopics().length, 1);
+  });
+});
+
 test('server: a batch is stored as it came, and comes back so but for its offset', async () => {
   await withServer(async ({ client, broker }) => {
     await broker.createTopic('t');

@@ -125,7 +125,8 @@ async function look(
 ): Promise<MetadataTopic> {
   const { topics } = node.engine;
   const { TOPIC_AUTHORIZATION_FAILED } = kafkaErrors;
-  if (name === null) {
+  // With an id the name is not looked at: clients leave it null, or empty.
+  if (name === null || topicId !== NO_UUID) {
     const byId = topics.list().find(({ definition }) => definition.topicId === topicId);
     const isAllowed = byId !== undefined && access.may('topic', byId.name);
     if (isAllowed) return describe(node, byId.name);
