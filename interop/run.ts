@@ -17,6 +17,7 @@ import { ChildProcesses } from './child-processes.js';
 import { prepareToolchain } from './java-toolchain.js';
 import { checkKafkaCopiesTransactionally } from './kafka-copies-transactionally.js';
 import { checkCorpus, writeCorpus } from './kafka-corpus.js';
+import { checkKafkaJoinsEpochGroups } from './kafka-joins-epoch-groups.js';
 import { checkKafkaLogsIn } from './kafka-logs-in.js';
 import { checkKafkaParsesMessages } from './kafka-parses-messages.js';
 import { checkKafkaReadsCompacted } from './kafka-reads-compacted.js';
@@ -109,6 +110,7 @@ async function run(): Promise<number> {
   await checkKafkaParsesMessages(checks, tools, scale);
   await checkKafkaTalksToMillrace(checks, children, toolchain, join(folder, 'clients'));
   await checkKafkaLogsIn(checks, children, toolchain, join(folder, 'users'));
+  await checkKafkaJoinsEpochGroups(checks, children, toolchain, join(folder, 'epochs'));
   if (scale === 'full') {
     await checkKafkaCopiesTransactionally(checks, children, toolchain, join(folder, 'copied'));
   }

@@ -77,6 +77,10 @@ export const limits = Object.freeze({
   memberProtocolsMax: 16,
   /** The metadata of a member for all its assignors together, and its assignment, in bytes. */
   memberMetadataBytesMax: 1 * MIB,
+  /** A pattern of topic names: its bytes, its steps when repetitions are written out, its depth. */
+  topicPatternBytesMax: 4 * KIB,
+  topicPatternStepsMax: 10_000,
+  topicPatternDepthMax: 200,
   /** The longest time that a rebalance waits for a member, in milliseconds. */
   rebalanceTimeoutMsMax: 24 * 60 * 60 * 1000,
   /** Transactions of a broker that are open at once. */

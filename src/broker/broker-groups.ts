@@ -114,6 +114,14 @@ export class BrokerGroups implements TopicWatcher {
 
 function groupTopics(registry: TopicRegistry): GroupTopics {
   return {
+    *names() {
+      for (const { name } of registry.all()) yield name;
+    },
+    find: (topic) => {
+      const hosted = registry.find(topic);
+      if (hosted === undefined) return undefined;
+      return { topicId: hosted.definition.topicId, partitionCount: hosted.partitions };
+    },
     partitionCount: (topic) => registry.find(topic)?.partitions,
     partition: async (topic, partition) => {
       const hosted = registry.find(topic);

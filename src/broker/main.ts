@@ -42,6 +42,7 @@ export type {
   UnroutablePolicy,
 } from './exchange/exchange-options.js';
 export type { PublishResult } from './exchange/exchange-publisher.js';
+export type { EpochHeartbeat, EpochPartition } from './group/epoch-requests.js';
 export type { ResetOffset, ResetOptions } from './group/group-admin.js';
 export type { OffsetToCommit } from './group/group-commits.js';
 export type {

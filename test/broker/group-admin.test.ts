@@ -39,8 +39,8 @@ test('list: groups with members and groups with offsets, by id', async () => {
   const groups = await openCommitted();
   await stableGroup(groups, [joinRequest({ groupId: 'f' })]);
   assert.deepEqual(groups.coordinator.admin.list(), [
-    { groupId: 'f', state: 'Stable', protocolType: 'consumer', members: 1 },
-    { groupId: 'g', state: 'Empty', protocolType: '', members: 0 },
+    { groupId: 'f', state: 'Stable', type: 'classic', protocolType: 'consumer', members: 1 },
+    { groupId: 'g', state: 'Empty', type: 'classic', protocolType: '', members: 0 },
   ]);
 });
 

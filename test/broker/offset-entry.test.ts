@@ -32,8 +32,10 @@ test('offset entries: keys take any group id, and are told apart', () => {
         committed,
       });
       assert.deepEqual(readEntry(noOffsetEntry(group, at)), { kind: 'no-offset', group, at });
-      const facts = { protocolType: 'consumer', generation: 3, emptySinceMs: null };
-      assert.deepEqual(readEntry(groupEntry(group, facts)), { kind: 'group', group, facts });
+      for (const hasEpochs of [false, true]) {
+        const facts = { protocolType: 'consumer', generation: 3, emptySinceMs: null, hasEpochs };
+        assert.deepEqual(readEntry(groupEntry(group, facts)), { kind: 'group', group, facts });
+      }
       assert.deepEqual(readEntry(groupEntry(group, null)), { kind: 'no-group', group });
       const mark = { producerId: at.partition, producerEpoch: 7 };
       assert.deepEqual(readEntry(markEntry(mark)), { kind: 'mark', mark });

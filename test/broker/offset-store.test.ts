@@ -48,7 +48,8 @@ test('offset store: removals last, and a group goes with all it has', async () =
   const sim = new SimLog();
   const store = await openStore(sim);
   await store.commit(GROUP, [committed(0, 1), committed(1, 1)]);
-  await store.noteGroup(GROUP, { protocolType: 'consumer', generation: 4, emptySinceMs: null });
+  const facts = { protocolType: 'consumer', generation: 4, emptySinceMs: null, hasEpochs: false };
+  await store.noteGroup(GROUP, facts);
   await store.remove(GROUP, [committed(0, 1)]);
   const [first] = enumerateCrashes(sim.disk, 1);
   assert(first !== undefined);

@@ -96,6 +96,8 @@ export class MemoryPartition implements GroupPartition {
 
 export class MemoryTopics implements GroupTopics {
   readonly #topics = new Map<string, MemoryPartition[]>();
+  /** How often a topic of this name was deleted. */
+  readonly #lives = new Map<string, number>();
   /** What was told of commits, oldest first. */
   readonly committed: string[] = [];
   isFailing = false;
@@ -113,12 +115,23 @@ export class MemoryTopics implements GroupTopics {
 
   delete(topic: string): void {
     this.#topics.delete(topic);
+    this.#lives.set(topic, (this.#lives.get(topic) ?? 0) + 1);
   }
 
   at(topic: string, partition: number): MemoryPartition {
     const found = this.#topics.get(topic)?.[partition];
     if (found === undefined) throw new RangeError(`no partition ${topic}-${partition}`);
     return found;
+  }
+
+  names(): Iterable<string> {
+    return this.#topics.keys();
+  }
+
+  find(topic: string): { readonly topicId: string; readonly partitionCount: number } | undefined {
+    const partitionCount = this.#topics.get(topic)?.length;
+    if (partitionCount === undefined) return undefined;
+    return { topicId: `${topic} made after ${this.#lives.get(topic) ?? 0}`, partitionCount };
   }
 
   partitionCount(topic: string): number | undefined {

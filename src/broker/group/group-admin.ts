@@ -69,9 +69,10 @@ export class GroupAdmin {
     await store.settled();
     // From here to the first read of a log nothing moves: members and offsets fit each other.
     const group = this.#require(groupId);
-    const { generation, protocol, leaderId } = group;
+    const { generation, leaderId } = group;
+    const protocol = group.epochs?.assignor ?? group.protocol;
     const listing = listGroup(group);
-    const memberList = describeMembers(group);
+    const memberList = describeMembers(group, this.#context.config);
     const offsets = store.offsets(groupId);
     const owners = new Map<string, string>();
     const places = new Map<string, TopicPartition>();

@@ -58,6 +58,10 @@ export function checkJoin(request: JoinRequest, config: GroupConfig): void {
 /** GROUP_PROTOCOL_CONFLICT when the members in the group and this one have no way in common. */
 export function checkCompatible(group: Group, request: JoinRequest): void {
   const { memberId, instanceId } = request;
+  if (group.epochs !== undefined) {
+    const facts = { group: group.groupId, protocolType: request.protocolType };
+    throw groupError('GROUP_PROTOCOL_CONFLICT', { ...facts, expected: 'the newer protocol' });
+  }
   const others = group.members.filter(
     (member) =>
       member.memberId !== memberId &&

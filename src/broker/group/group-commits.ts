@@ -9,6 +9,7 @@
 import { assert } from '../../base/assert.js';
 import type { Clock } from '../../base/clock.js';
 import { limits } from '../../base/limits.js';
+import type { EpochCoordinator } from './epoch-coordinator.js';
 import { checkGroupId } from './group-admission.js';
 import { groupDiagnostics } from './group-diagnostics.js';
 import type { GroupDirectory } from './group-directory.js';
@@ -32,7 +33,7 @@ export interface OffsetToCommit extends TopicPartition {
 
 export interface CommitRequest extends MemberIdentity {
   readonly groupId: string;
-  /** -1, with an empty member id: a consumer that assigns its partitions itself. */
+  /** Or the member's epoch. -1, without a member id: a consumer that assigns to itself. */
   readonly generation: number;
   readonly offsets: readonly OffsetToCommit[];
 }
@@ -49,6 +50,7 @@ export interface CommitContext {
   readonly config: GroupConfig;
   readonly directory: GroupDirectory;
   readonly rebalancer: GroupRebalancer;
+  readonly epochs: EpochCoordinator;
   readonly store: OffsetStore;
   readonly topics: GroupTopics;
   /** Throws once the coordinator closes. */
@@ -144,7 +146,7 @@ export class GroupCommits {
 
   /** Whether this caller may commit now; a member that does is alive. */
   authorize(request: CommitRequest): void {
-    const { directory, rebalancer, checkOpen, clock } = this.#context;
+    const { directory, rebalancer, epochs, checkOpen, clock } = this.#context;
     const { groupId, memberId, generation } = request;
     checkOpen();
     if (isAlone(request)) {
@@ -155,6 +157,10 @@ export class GroupCommits {
     }
     const group = directory.find(groupId);
     if (group === undefined) throw groupError('ILLEGAL_GENERATION', { group: groupId, generation });
+    if (group.epochs !== undefined) {
+      epochs.authorize(groupId, { ...request, epoch: generation }, request.offsets);
+      return;
+    }
     const member = group.requireGeneration(request, generation);
     const answer = groupAnswers[group.state].commit;
     rebalancer.touch(group, member);

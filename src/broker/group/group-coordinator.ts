@@ -1,5 +1,6 @@
 /**
- * The coordinator of groups: Kafka's classic group protocol, as calls that return promises.
+ * The coordinator of groups: Kafka's classic group protocol, as calls that return promises. Groups
+ * of the newer protocol have their own, `epochs`, over the same offsets.
  *
  * A member may be an object in this process ({@link GroupMembership}) or a socket's other end: the
  * coordinator sees requests and answers them, now or when the others have come. It hands out
@@ -14,6 +15,8 @@ import type { Clock } from '../../base/clock.js';
 import { limits } from '../../base/limits.js';
 import { resolveOptions } from '../../base/options.js';
 import type { StateLog } from '../state/state-log.js';
+import { EpochCoordinator } from './epoch-coordinator.js';
+import { EpochGroup } from './epoch-group.js';
 import type { Group } from './group.js';
 import { GroupAdmin } from './group-admin.js';
 import { checkAssignments, checkCompatible, checkJoin, checkRoom } from './group-admission.js';
@@ -63,6 +66,8 @@ export class GroupCoordinator {
   readonly #context: CommitContext;
   readonly #commits: GroupCommits;
   readonly #upkeep: GroupUpkeep;
+  /** Groups of the newer protocol, whose members only send heartbeats. */
+  readonly epochs: EpochCoordinator;
   /** Describe, list, reset, delete. */
   readonly admin: GroupAdmin;
   #isClosed = false;
@@ -76,7 +81,11 @@ export class GroupCoordinator {
     const onSettled = (group: Group) => this.#note(group);
     const rebalancer = new GroupRebalancer({ clock, config, onSettled });
     const checkOpen = () => this.#checkOpen();
-    const shared = { clock, config, directory, rebalancer, store, topics, checkOpen };
+    const { newId } = environment;
+    const own = { clock, config, directory, topics, newId, onSettled, checkOpen };
+    const epochs = new EpochCoordinator(own);
+    const shared = { clock, config, directory, rebalancer, epochs, store, topics, checkOpen };
+    this.epochs = epochs;
     this.#rebalancer = rebalancer;
     this.#context = shared;
     this.#commits = new GroupCommits(shared);
@@ -110,6 +119,7 @@ export class GroupCoordinator {
     const { groupId, memberId, instanceId } = request;
     if (memberId !== '') return this.#joinAs(request);
     const group = this.#directory.findOrAdd(groupId, this.#environment.clock.nowMs());
+    group.becomeClassic();
     const member = instanceId === undefined ? undefined : group.staticMember(instanceId);
     checkCompatible(group, request);
     if (member !== undefined) return this.#takePlace(group, member, request);
@@ -227,6 +237,7 @@ export class GroupCoordinator {
 
   /** The topics were made, or have more partitions than before: who subscribes gets its share. */
   noticeTopics(topics: Iterable<string>): void {
+    this.epochs.noticeTopics();
     const changed = new Set(topics);
     for (const group of this.#directory.groups) {
       if (group.state !== 'Stable' && group.state !== 'CompletingRebalance') continue;
@@ -240,8 +251,10 @@ export class GroupCoordinator {
   /** The topic is gone: its offsets go too, and the members that had it join again. */
   async forgetTopic(topic: string): Promise<void> {
     this.#checkOpen();
+    const { groups } = this.#directory;
+    for (const { epochs } of groups) epochs?.forget(topic);
     this.noticeTopics([topic]);
-    for (const group of this.#directory.groups) if (group.size > 0) group.forgotten.add(topic);
+    for (const group of groups) if (group.members.length > 0) group.forgotten.add(topic);
     await this.#forget((name) => name === topic);
   }
 
@@ -264,6 +277,7 @@ export class GroupCoordinator {
       for (const group of this.#directory.groups) {
         // Members are gone with the process that they are in: that dates the group.
         if (group.size > 0) this.#note(group, this.#environment.clock.nowMs());
+        this.epochs.shut(group);
         this.#rebalancer.shut(group, 'closed');
       }
     }
@@ -349,7 +363,9 @@ export class GroupCoordinator {
   /** Stores what dates the group; the members go on whether that works or not. */
   #note(group: Group, emptySinceMs = group.state === 'Empty' ? group.emptySinceMs : null): void {
     const { groupId, protocolType, generation } = group;
-    this.#store.noteGroup(groupId, { protocolType, generation, emptySinceMs }).catch((cause) => {
+    const hasEpochs = group.epochs !== undefined;
+    const facts = { protocolType, generation, emptySinceMs, hasEpochs };
+    this.#store.noteGroup(groupId, facts).catch((cause) => {
       groupDiagnostics.storeFailed.publish({ group: groupId, cause });
     });
   }
@@ -358,8 +374,9 @@ export class GroupCoordinator {
   #restore(): void {
     const nowMs = this.#environment.clock.nowMs();
     for (const [groupId, facts] of this.#store.groups) {
-      const { protocolType, generation, emptySinceMs } = facts;
-      this.#directory.add(groupId, protocolType, generation, emptySinceMs ?? nowMs);
+      const { protocolType, generation, emptySinceMs, hasEpochs } = facts;
+      const group = this.#directory.add(groupId, protocolType, generation, emptySinceMs ?? nowMs);
+      if (hasEpochs) group.becomeEpochs(new EpochGroup(generation));
     }
     for (const groupId of this.#store.committers) this.#directory.findOrAdd(groupId, nowMs);
   }

@@ -2,17 +2,22 @@
  * What is told about groups: plain values, for people and for programs.
  */
 
+import type { EpochGroupState } from './epoch-group.js';
 import type { Group } from './group.js';
 import { lagOf } from './group-lag.js';
+import type { GroupConfig } from './group-options.js';
+import { CONSUMER_PROTOCOL } from './group-requests.js';
 import type { GroupState } from './group-state.js';
 import { decodeAssignment } from './group-subscription-format.js';
-import { CONSUMER_PROTOCOL, topicsOf } from './group-subscriptions.js';
+import { topicsOf } from './group-subscriptions.js';
 import type { GroupPartition, TopicPartition } from './group-topics.js';
 import type { CommittedOffset } from './offset-entry.js';
 
 export interface GroupListing {
   readonly groupId: string;
-  readonly state: GroupState;
+  readonly state: GroupState | EpochGroupState;
+  /** Of the classic protocol, or of the newer one, whose members have epochs. */
+  readonly type: 'classic' | 'consumer';
   /** Empty when nobody ever joined: its offsets were committed by hand. */
   readonly protocolType: string;
   readonly members: number;
@@ -56,11 +61,31 @@ export interface GroupDescription extends GroupListing {
 }
 
 export function listGroup(group: Group): GroupListing {
-  const { groupId, state, protocolType, size } = group;
-  return { groupId, state, protocolType, members: size };
+  const { groupId, protocolType, size, epochs } = group;
+  const state = epochs?.state ?? group.state;
+  const type = epochs === undefined ? 'classic' : 'consumer';
+  return { groupId, state, type, protocolType, members: size };
 }
 
-export function describeMembers(group: Group): MemberDescription[] {
+export function describeMembers(
+  group: Group,
+  { groupConsumerSessionTimeoutMs: sessionTimeoutMs }: GroupConfig,
+): MemberDescription[] {
+  const { epochs } = group;
+  if (epochs !== undefined) {
+    return epochs.members.map((member) => ({
+      memberId: member.memberId,
+      instanceId: member.instanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      sessionTimeoutMs,
+      rebalanceTimeoutMs: member.rebalanceTimeoutMs,
+      topics: member.topics,
+      partitions: [...member.state.assigned.values()].map(({ at: { topic, partition } }) => {
+        return { topic, partition };
+      }),
+    }));
+  }
   return group.members.map((member) => {
     const { memberId, instanceId, request, assignment } = member;
     const { clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs } = request;

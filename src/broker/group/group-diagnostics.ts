@@ -36,6 +36,7 @@ export type MemberRemoval =
   | 'session timeout'
   | 'did not join again'
   | 'did not fetch its assignment'
+  | 'did not give up partitions'
   | 'closed';
 
 export interface GroupLag extends GroupEventFacts {

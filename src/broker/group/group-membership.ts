@@ -22,9 +22,8 @@ import type { OffsetToCommit } from './group-commits.js';
 import type { GroupCoordinator } from './group-coordinator.js';
 import { groupError } from './group-errors.js';
 import { isAssignor, leaderAssignments } from './group-leader.js';
-import type { JoinResult } from './group-requests.js';
+import { CONSUMER_PROTOCOL, type JoinResult } from './group-requests.js';
 import { decodeAssignment, encodeSubscription } from './group-subscription-format.js';
-import { CONSUMER_PROTOCOL } from './group-subscriptions.js';
 import type { GroupTopics, TopicPartition } from './group-topics.js';
 
 export interface MembershipOptions {

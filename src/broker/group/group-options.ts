@@ -37,6 +37,20 @@ export const groupOptionTable = optionTable({
     max: 10 * MINUTE_MS,
     doc: 'How long the first rebalance of an empty group waits for more members.',
   },
+  groupConsumerSessionTimeoutMs: {
+    unit: 'milliseconds',
+    default: 45_000,
+    min: 1,
+    max: DAY_MS,
+    doc: 'After how long of silence a member of the newer protocol is given up.',
+  },
+  groupConsumerHeartbeatIntervalMs: {
+    unit: 'milliseconds',
+    default: 5_000,
+    min: 1,
+    max: DAY_MS,
+    doc: 'How often members of the newer protocol are told to send a heartbeat.',
+  },
   offsetMetadataMaxBytes: {
     unit: 'bytes',
     default: 4_096,

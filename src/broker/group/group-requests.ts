@@ -6,6 +6,9 @@
  * reads the topics (see `group-subscription.ts`).
  */
 
+/** The protocol type whose metadata are subscriptions. */
+export const CONSUMER_PROTOCOL = 'consumer';
+
 export interface GroupProtocol {
   /** The name of an assignor that the member knows. */
   readonly name: string;

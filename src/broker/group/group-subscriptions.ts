@@ -4,10 +4,8 @@
 
 import type { Group } from './group.js';
 import type { GroupMember } from './group-member.js';
+import { CONSUMER_PROTOCOL } from './group-requests.js';
 import { decodeSubscription } from './group-subscription-format.js';
-
-/** The protocol type whose metadata are subscriptions. */
-export const CONSUMER_PROTOCOL = 'consumer';
 
 /** The topics of one member; undefined when its metadata are not a subscription. */
 export function topicsOf(group: Group, member: GroupMember): readonly string[] | undefined {
@@ -18,7 +16,7 @@ export function topicsOf(group: Group, member: GroupMember): readonly string[] |
 
 /** The topics of all members; undefined when one of them cannot be read. */
 export function subscribedBy(group: Group): ReadonlySet<string> | undefined {
-  const topics = new Set<string>();
+  const topics = new Set<string>(group.epochs?.subscribed);
   for (const member of group.members) {
     const own = topicsOf(group, member);
     if (own === undefined) return undefined;

@@ -27,7 +27,13 @@ export interface GroupPartition {
   epochEnd(epoch: number): number | undefined;
 }
 
-export interface GroupTopics {
+/** The topics that there are. */
+export interface TopicCatalog {
+  names(): Iterable<string>;
+  find(topic: string): { readonly topicId: string; readonly partitionCount: number } | undefined;
+}
+
+export interface GroupTopics extends TopicCatalog {
   /** Of a topic that exists; otherwise undefined. */
   partitionCount(topic: string): number | undefined;
   /** Opens the partition when need be; undefined when there is none. */

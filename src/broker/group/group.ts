@@ -3,19 +3,24 @@
  *
  * No timers and no waiting here: the coordinator acts, this keeps what must hold. A static member
  * is found by its instance id, of which a group holds one member each.
+ *
+ * A group of the newer protocol has its members in `epochs`. While there are some it counts as
+ * stable for everything that is not of the classic protocol.
  */
 
 import { assert } from '../../base/assert.js';
 import type { Cancel } from '../../base/clock.js';
+import type { EpochGroup } from './epoch-group.js';
 import { groupError } from './group-errors.js';
 import type { GroupMember } from './group-member.js';
 import { chooseProtocol } from './group-protocol.js';
-import type { MemberIdentity } from './group-requests.js';
+import { CONSUMER_PROTOCOL, type MemberIdentity } from './group-requests.js';
 import { type GroupEvent, type GroupState, nextState } from './group-state.js';
 
 export class Group {
   readonly groupId: string;
   #state: GroupState = 'Empty';
+  #epochs: EpochGroup | undefined;
   /** Rises with every rebalance that completes. */
   generation: number;
   /** Empty as long as nobody joined. */
@@ -46,8 +51,25 @@ export class Group {
     this.emptySinceMs = kept.sinceMs;
   }
 
+  /** The members of the newer protocol; undefined: the group is one of the classic protocol. */
+  get epochs(): EpochGroup | undefined {
+    return this.#epochs;
+  }
+
+  /** A group without members becomes one of the newer protocol. */
+  becomeEpochs(epochs: EpochGroup): void {
+    assert(this.#state === 'Empty' && this.size === 0, 'only an empty group changes its protocol');
+    this.#epochs = epochs;
+    this.protocolType = CONSUMER_PROTOCOL;
+  }
+
+  /** A group without members becomes one of the classic protocol; others stay as they are. */
+  becomeClassic(): void {
+    if (this.#epochs?.size === 0) this.#epochs = undefined;
+  }
+
   get state(): GroupState {
-    return this.#state;
+    return this.#epochs !== undefined && this.#epochs.size > 0 ? 'Stable' : this.#state;
   }
 
   get members(): readonly GroupMember[] {
@@ -55,7 +77,7 @@ export class Group {
   }
 
   get size(): number {
-    return this.#members.size;
+    return this.#members.size + (this.#epochs?.size ?? 0);
   }
 
   move(event: GroupEvent): void {

@@ -2,7 +2,8 @@
  * How committed offsets and groups lie in the state log: keys and values, and their checks.
  *
  *     offset/<topic>/<partition>/<group>   [1, offset, epoch, metadata, committed at]
- *     group/<group>                        [1, protocol type, generation, empty since or null]
+ *     group/<group>                        [1, protocol type, generation, empty since or null],
+ *                                          and 'epochs' behind it when it is of the newer protocol
  *     transaction/<producer id>            [1, epoch]: its offsets are in the same batch
  *
  * A topic's name has no slash, so a group's may have any. Times are wall times in milliseconds.
@@ -26,6 +27,8 @@ export interface GroupFacts {
   readonly protocolType: string;
   readonly generation: number;
   readonly emptySinceMs: number | null;
+  /** Of the newer protocol, whose epoch the generation is. */
+  readonly hasEpochs: boolean;
 }
 
 /** What a transaction stores for one group. */
@@ -49,6 +52,8 @@ export type LoadedEntry =
   | { readonly kind: 'no-mark'; readonly producerId: number };
 
 const VERSION = 1;
+/** Behind the time: the group is one of the newer protocol. */
+const EPOCHS = 'epochs';
 const OFFSET_KEY = /^offset\/([a-zA-Z0-9._-]{1,249})\/(0|[1-9]\d{0,8})\/([\s\S]+)$/;
 const GROUP_KEY = /^group\/([\s\S]+)$/;
 const MARK_KEY = /^transaction\/(0|[1-9]\d{0,15})$/;
@@ -65,8 +70,9 @@ export function noOffsetEntry(group: string, at: TopicPartition): StateEntry {
 
 export function groupEntry(group: string, facts: GroupFacts | null): StateEntry {
   if (facts === null) return { key: `group/${group}`, value: null };
-  const { protocolType, generation, emptySinceMs } = facts;
-  return { key: `group/${group}`, value: [VERSION, protocolType, generation, emptySinceMs] };
+  const { protocolType, generation, emptySinceMs, hasEpochs } = facts;
+  const value = [VERSION, protocolType, generation, emptySinceMs];
+  return { key: `group/${group}`, value: hasEpochs ? [...value, EPOCHS] : value };
 }
 
 export function markEntry({ producerId, producerEpoch }: OffsetMark): StateEntry {
@@ -103,10 +109,11 @@ function readOffset(key: string, value: StateValue): Omit<CommittedOffset, keyof
 
 function readGroup(key: string, value: StateValue): GroupFacts {
   checkVersion(key, value);
-  const [, protocolType, generation, emptySinceMs] = value;
+  const [, protocolType, generation, emptySinceMs, protocol] = value;
   if (typeof protocolType !== 'string' || !isWhole(generation, 0)) throw corrupt(key);
   if (emptySinceMs !== null && !isWhole(emptySinceMs, 0)) throw corrupt(key);
-  return { protocolType, generation, emptySinceMs };
+  if (protocol !== undefined && protocol !== EPOCHS) throw corrupt(key);
+  return { protocolType, generation, emptySinceMs, hasEpochs: protocol === EPOCHS };
 }
 
 function readMark(key: string, producerId: number, value: StateValue | null): LoadedEntry {

@@ -25,6 +25,8 @@ export const accessTable: Readonly<Record<string, AccessRow>> = {
   Heartbeat: { group: 'read' },
   LeaveGroup: { group: 'read' },
   SyncGroup: { group: 'read' },
+  ConsumerGroupHeartbeat: { group: 'read', topic: 'describe' },
+  ConsumerGroupDescribe: { group: 'describe', topic: 'describe' },
   DescribeGroups: { group: 'describe' },
   ListGroups: { group: 'describe' },
   SaslHandshake: {},

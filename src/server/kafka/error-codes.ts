@@ -92,6 +92,8 @@ export const kafkaErrors = {
   INVALID_RECORD_STATE: 121,
   SHARE_SESSION_NOT_FOUND: 122,
   INVALID_SHARE_SESSION_EPOCH: 123,
+  INVALID_REGULAR_EXPRESSION: 128,
+  SHARE_SESSION_LIMIT_REACHED: 133,
 } as const;
 
 export type KafkaErrorName = keyof typeof kafkaErrors;

@@ -20,6 +20,7 @@ import { Handlers } from './handler-table.js';
 import { addClusterHandlers, spokenVersions } from './handlers/cluster-handlers.js';
 import { addCommitHandlers } from './handlers/commit-handlers.js';
 import { addConfigHandlers } from './handlers/config-handlers.js';
+import { addEpochGroupHandlers } from './handlers/epoch-group-handlers.js';
 import { addFetchHandler } from './handlers/fetch-handler.js';
 import { addGroupHandlers } from './handlers/group-handlers.js';
 import { addOffsetHandlers } from './handlers/offset-handlers.js';
@@ -262,6 +263,7 @@ function handlersOf(node: KafkaNode): Handlers {
   addFetchHandler(handlers, node);
   addOffsetHandlers(handlers, node);
   addGroupHandlers(handlers, node);
+  addEpochGroupHandlers(handlers, node);
   addCommitHandlers(handlers, node);
   addTopicHandlers(handlers, node);
   addPartitionHandlers(handlers, node);

@@ -39,6 +39,17 @@ const requests: Readonly<Record<string, readonly [version: number, request: obje
   Heartbeat: [4, { groupId: GROUP }],
   LeaveGroup: [4, { groupId: GROUP, members: [{ memberId: 'm' }] }],
   SyncGroup: [5, { groupId: GROUP }],
+  ConsumerGroupHeartbeat: [
+    1,
+    {
+      groupId: GROUP,
+      memberId: 'm',
+      rebalanceTimeoutMs: 1_000,
+      subscribedTopicNames: [T],
+      topicPartitions: [],
+    },
+  ],
+  ConsumerGroupDescribe: [1, { groupIds: [GROUP] }],
   DescribeGroups: [5, { groups: [GROUP] }],
   CreateTopics: [7, { topics: [{ name: 'new', numPartitions: 1, replicationFactor: 1 }] }],
   DeleteTopics: [5, { topicNames: ['side'] }],

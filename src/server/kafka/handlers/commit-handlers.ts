@@ -22,6 +22,14 @@ type FetchedTopics = ResponseOf<typeof offsetFetch>['topics'];
 type AskedTopics = RequestOf<typeof offsetFetch>['topics'];
 type DescribedGroup = ResponseOf<typeof describeGroups>['groups'][number];
 
+/** From version 9 on a member says who it is, and in which epoch. */
+interface AskedGroup {
+  readonly groupId: string;
+  readonly topics: AskedTopics;
+  readonly memberId?: string | null;
+  readonly memberEpoch?: number;
+}
+
 const NO_OPERATIONS = -0x8000_0000;
 /** From here on several groups are asked about at once. */
 const GROUPS_FROM = 8;
@@ -66,16 +74,16 @@ export function addCommitHandlers(handlers: Handlers, node: KafkaNode): void {
     const wanted = admin
       .list()
       .filter(({ groupId }) => access.may('group', groupId))
-      .filter(({ state }) => statesFilter.length === 0 || statesFilter.includes(state))
-      .filter(() => typesFilter.length === 0 || typesFilter.some(isClassic));
+      .filter(({ state }) => statesFilter.length === 0 || statesFilter.some(isSame(state)))
+      .filter(({ type }) => typesFilter.length === 0 || typesFilter.some(isSame(type)));
     return {
       throttleTimeMs: 0,
       errorCode: kafkaErrors.NONE,
-      groups: wanted.map(({ groupId, protocolType, state }) => ({
+      groups: wanted.map(({ groupId, protocolType, state, type }) => ({
         groupId,
         protocolType,
         groupState: state,
-        groupType: 'classic',
+        groupType: type,
       })),
     };
   });
@@ -146,9 +154,9 @@ async function answerFetch(
     return { throttleTimeMs: 0, topics, errorCode, groups: [] };
   }
   const groups = await Promise.all(
-    request.groups.map(async ({ groupId, topics }) => ({
-      groupId,
-      ...(await fetchOf({ node, access }, { groupId, topics }, requireStable)),
+    request.groups.map(async (group) => ({
+      groupId: group.groupId,
+      ...(await fetchOf({ node, access }, group, requireStable)),
     })),
   );
   return { throttleTimeMs: 0, topics: [], errorCode: kafkaErrors.NONE, groups };
@@ -156,7 +164,7 @@ async function answerFetch(
 
 async function fetchOf(
   { node, access }: { readonly node: KafkaNode; readonly access: RequestAccess },
-  { groupId, topics }: { readonly groupId: string; readonly topics: AskedTopics },
+  { groupId, topics, memberId = null, memberEpoch = -1 }: AskedGroup,
   isStableWanted: boolean,
 ): Promise<{ readonly topics: FetchedTopics; readonly errorCode: number }> {
   const named = topics?.flatMap(({ name, partitionIndexes }) =>
@@ -165,6 +173,7 @@ async function fetchOf(
   try {
     access.check('group', groupId);
     const coordinator = await node.engine.groups.coordinator();
+    if (memberId !== null) coordinator.epochs.checkFetch(groupId, { memberId, epoch: memberEpoch });
     const all = named ?? (await coordinator.fetch(groupId));
     // What is asked for by name is told to be denied, what is not is left out.
     const isAllowed = ({ topic }: { readonly topic: string }): boolean =>
@@ -211,7 +220,11 @@ async function describe(
   try {
     access.check('group', groupId);
     const { admin } = await engine.groups.coordinator();
-    const { state, protocolType, protocol } = await admin.describe(groupId);
+    const { state, type, protocolType, protocol } = await admin.describe(groupId);
+    if (type !== 'classic') {
+      const errorMessage = `Group ${groupId} is not a classic group.`;
+      return { ...described(groupId, 'Dead', '', ''), ...absence(version), errorMessage };
+    }
     return {
       ...described(groupId, state, protocolType, protocol),
       members: admin.rawMembers(groupId).map((member) => ({
@@ -226,13 +239,18 @@ async function describe(
   } catch (error) {
     const errorCode = kafkaErrorOf(error);
     const isAbsent = errorCode === kafkaErrors.GROUP_ID_NOT_FOUND;
-    // In older versions a group that is not there is a dead one.
     return {
       ...described(groupId, 'Dead', '', ''),
-      errorCode: isAbsent && version < DEAD_FROM ? kafkaErrors.NONE : errorCode,
+      ...(isAbsent ? absence(version) : { errorCode }),
       errorMessage: isAbsent ? `Group ${groupId} not found.` : null,
     };
   }
+}
+
+/** In older versions a group that is not there is a dead one. */
+function absence(version: number): { readonly errorCode: number } {
+  const { GROUP_ID_NOT_FOUND, NONE } = kafkaErrors;
+  return { errorCode: version < DEAD_FROM ? NONE : GROUP_ID_NOT_FOUND };
 }
 
 function described(
@@ -253,6 +271,7 @@ function described(
   };
 }
 
-function isClassic(type: string): boolean {
-  return type.toLowerCase() === 'classic';
+/** Names of states and types are the same in small and large letters. */
+function isSame(name: string): (asked: string) => boolean {
+  return (asked) => asked.toLowerCase() === name.toLowerCase();
 }

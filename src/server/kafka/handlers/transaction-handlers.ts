@@ -168,6 +168,9 @@ function heldCode(code: number): number {
     // Another transaction has the offset: it ends, at the latest when its time is over.
     case kafkaErrors.UNSTABLE_OFFSET_COMMIT:
       return kafkaErrors.COORDINATOR_LOAD_IN_PROGRESS;
+    // To them it is the member's generation that is another one.
+    case kafkaErrors.STALE_MEMBER_EPOCH:
+      return kafkaErrors.ILLEGAL_GENERATION;
     // Undone by a restart: as with a member that is gone, the client aborts and goes on.
     case kafkaErrors.UNKNOWN_PRODUCER_ID:
       return kafkaErrors.ILLEGAL_GENERATION;
