@@ -17,6 +17,15 @@ import { serveLog } from './serve-log.js';
 import { loadSecurity } from './serve-security.js';
 import { UsageError } from './usage-error.js';
 
+/**
+ * How long the first member of an empty group waits for others, unless somebody says it. Clients
+ * ask for a group and for its topics side by side, and some never assign what they learn of later:
+ * so a group takes a little longer than a client's usual pause between two questions about topics,
+ * 100 ms.
+ */
+const REBALANCE_DELAY_MS = 250;
+const REBALANCE_DELAY_SUMMARY = `how long an empty group gathers members (${REBALANCE_DELAY_MS})`;
+
 export const serveCommand: Command = {
   name: 'serve',
   synopsis: '<dir>',
@@ -32,6 +41,7 @@ export const serveCommand: Command = {
     { name: 'metrics', value: 'host:port', summary: 'where /metrics and /health are, on loopback' },
     { name: 'partitions', value: 'count', summary: 'how many a topic gets that is made by asking' },
     { name: 'no-auto-create', summary: 'makes no topic because a client asks about it' },
+    { name: 'rebalance-delay', value: 'ms', summary: REBALANCE_DELAY_SUMMARY },
     { name: 'acks-one', value: 'durable|written', summary: 'what acks=1 waits for (durable)' },
   ],
   run,
@@ -41,7 +51,10 @@ async function run(invocation: Invocation): Promise<number> {
   const { output, signal } = invocation;
   const options = optionsOf(invocation);
   const security = loadSecurity(invocation);
-  const broker = await Broker.open(followLinks(firstOf(invocation)));
+  const groupInitialRebalanceDelayMs = rebalanceDelayOf(invocation);
+  const broker = await Broker.open(followLinks(firstOf(invocation)), {
+    groupInitialRebalanceDelayMs,
+  });
   try {
     const events = serveLog(output, systemClock);
     const server = await KafkaServer.listen(broker.engine, options, events, security);
@@ -77,6 +90,11 @@ function optionsOf({ texts, flags }: Invocation): KafkaOptions {
     acksOne: acksOf(texts.get('acks-one')),
     ...(partitions === undefined ? {} : { partitions }),
   };
+}
+
+function rebalanceDelayOf({ texts }: Invocation): number {
+  if (texts.get('rebalance-delay') === '0') return 0;
+  return countOption(texts, 'rebalance-delay') ?? REBALANCE_DELAY_MS;
 }
 
 /** Undefined when nobody asked for numbers. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { metadata } from '../../src/server/kafka/messages/cluster.js';
+import { describeGroups, joinGroup } from '../../src/server/kafka/messages/groups.js';
 import { KafkaClient } from '../support/kafka-client.js';
 import { loginPlain, PASSWORD } from '../support/kafka-login.js';
 import { closeBeforeRemoval, tempDir } from '../support/temp-dir.js';
@@ -72,6 +73,37 @@ test('command: serve lets in who user has added, and reads the file again on SIG
   assert.deepEqual(JSON.parse(listed.stdout), { user: 'bob', rules: [] });
   child.kill('SIGTERM');
   assert.equal((await end).code, 143);
+});
+
+test('command: serve lets the first member of a group wait, as long as is said', async (t) => {
+  const folder = join(tempDir(t), 'broker');
+  assert.equal((await run('', 'serve', folder, '--rebalance-delay', 'soon')).code, 2);
+  for (const [delay, state] of [
+    ['0', 'CompletingRebalance'],
+    ['600000', 'PreparingRebalance'],
+  ] as const) {
+    const given = ['--kafka', '127.0.0.1:0', '--json', '--rebalance-delay', delay];
+    const child = start('serve', folder, ...given);
+    const end = ended(child);
+    closeBeforeRemoval(t, async () => void child.kill('SIGKILL'));
+    const address = JSON.parse(await firstLine(child.stdout));
+    const [member, watcher] = [
+      await KafkaClient.connect(address),
+      await KafkaClient.connect(address),
+    ];
+    const protocols = [{ name: 'range', metadata: Buffer.from('wishes') }];
+    const times = { sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 700_000 };
+    const asked = { groupId: 'g', protocolType: 'consumer', ...times, protocols, memberId: '' };
+    // This version gives an id at once, and no second request is needed.
+    member.post(joinGroup, 3, asked);
+    let shown: { readonly groupState: string } | undefined;
+    while (shown === undefined || ['Dead', 'Empty'].includes(shown.groupState)) {
+      [shown] = (await watcher.ask(describeGroups, 5, { groups: ['g'] })).groups;
+    }
+    assert.equal(shown.groupState, state);
+    child.kill('SIGTERM');
+    assert.equal((await end).code, 143);
+  }
 });
 
 test('command: serve tells its numbers on a port of their own', async (t) => {

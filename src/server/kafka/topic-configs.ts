@@ -6,7 +6,7 @@
  */
 
 import { createError } from '../../base/errors.js';
-import { type TopicOptions, topicOptionsOf } from '../../broker/main.js';
+import { type TopicOptions, topicOptionsOf, topicOptionTable } from '../../broker/main.js';
 
 type OptionName = keyof TopicOptions;
 
@@ -105,7 +105,13 @@ export function topicOptionsFrom(configs: readonly GivenConfig[]): TopicOptions 
   }
   // In a topic that only compacts age and size mean nothing; here they are then not set at all.
   const ageless = options['cleanup'] === 'compact' ? withoutRetention : {};
-  return topicOptionsOf({ ...options, ...ageless });
+  return topicOptionsOf({ ...options, ...ageless, ...recordOptions(options['batchBytesMax']) });
+}
+
+/** Kafka bounds a batch and no record by itself: one may be as large as the batch that it is in. */
+function recordOptions(batchBytesMax: unknown): Readonly<Record<string, unknown>> {
+  if (typeof batchBytesMax !== 'number' || !Number.isSafeInteger(batchBytesMax)) return {};
+  return { recordBytesMax: Math.min(batchBytesMax, topicOptionTable.recordBytesMax.max) };
 }
 
 const withoutRetention = { retentionMs: 'unlimited', retentionBytes: 'unlimited' } as const;

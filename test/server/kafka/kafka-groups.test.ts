@@ -106,6 +106,7 @@ test('groups: what was committed comes back, with what was said about it', async
     };
     assert.equal(await commit(-1, 2), kafkaErrors.NONE);
     assert.equal(await commit(7, 2), kafkaErrors.UNKNOWN_MEMBER_ID);
+    assert.equal(await commit(-1, 3), kafkaErrors.OFFSET_OUT_OF_RANGE, 'past the end');
     const asked = [{ name: 't', partitionIndexes: [0, 1] }];
     const { topics } = await one.ask(offsetFetch, 7, { groupId: 'g', topics: asked });
     assert.deepEqual(
@@ -119,6 +120,28 @@ test('groups: what was committed comes back, with what was said about it', async
       groups: [{ groupId: 'g', topics: null }],
     } as never);
     assert.equal(groups[0]?.topics[0]?.partitions.length, 1);
+  });
+});
+
+test('groups: a commit of -2 is the beginning of a log, and one of -1 its end', async () => {
+  await withServer(async ({ client, broker }) => {
+    const topic = await broker.createTopic('t');
+    for (const value of ['a', 'b', 'c']) await topic.send({ value });
+    await (await topic.hosted.partition(0)).deleteRecordsBefore(1);
+    const one = await client();
+    for (const [given, expected] of [
+      [-2, 1],
+      [-1, 3],
+    ]) {
+      const partitions = [{ partitionIndex: 0, committedOffset: given }];
+      const topics = [{ name: 't', partitions }];
+      const request = { groupId: 'g', generationIdOrMemberEpoch: -1, topics };
+      const committed = await one.ask(offsetCommit, 8, request as never);
+      assert.equal(committed.topics[0]?.partitions[0]?.errorCode, kafkaErrors.NONE);
+      const asked = [{ name: 't', partitionIndexes: [0] }];
+      const fetched = await one.ask(offsetFetch, 7, { groupId: 'g', topics: asked });
+      assert.equal(fetched.topics[0]?.partitions[0]?.committedOffset, expected);
+    }
   });
 });
 

@@ -345,6 +345,28 @@ test('server: settings have the names of Kafka, and change with its operations',
   });
 });
 
+test('server: max.message.bytes bounds a batch, whatever a record was allowed before', async () => {
+  await withServer(async ({ client }) => {
+    const one = await client();
+    const make = async (name: string, value: string) => {
+      const configs = [{ name: 'max.message.bytes', value }];
+      const topic = { name, numPartitions: 1, replicationFactor: 1, configs };
+      const { topics } = await one.ask(createTopics, 5, { topics: [topic] } as never);
+      return topics[0]?.errorCode;
+    };
+    assert.equal(await make('small', '2000'), kafkaErrors.NONE);
+    assert.equal(await make('large', '8000000'), kafkaErrors.NONE);
+    assert.equal(await make('wrong', 'much'), kafkaErrors.INVALID_CONFIG);
+    const sent = async (topic: string, valueBytes: number) => {
+      const batch = batchOf([{ value: Buffer.alloc(valueBytes, 'v') }]);
+      return (await send(one, topic, batch))?.errorCode;
+    };
+    assert.equal(await sent('small', 1_900), kafkaErrors.NONE);
+    assert.equal(await sent('small', 2_000), kafkaErrors.MESSAGE_TOO_LARGE);
+    assert.equal(await sent('large', 5_000_000), kafkaErrors.NONE);
+  });
+});
+
 test('server: another address than loopback needs to be allowed', async () => {
   await rejection(
     withServer(async () => undefined, { host: '0.0.0.0' }),

@@ -15,7 +15,9 @@ import {
   offsetDelete,
   offsetFetch,
 } from '../messages/groups.js';
+import { partitionOf, topicOf } from '../partition-lookup.js';
 import type { RequestOf, ResponseOf } from '../wire-api.js';
+import { NO_UUID } from '../wire-type.js';
 import { codeOf, identityOf } from './group-handlers.js';
 
 type FetchedTopics = ResponseOf<typeof offsetFetch>['topics'];
@@ -34,6 +36,8 @@ const NO_OPERATIONS = -0x8000_0000;
 /** From here on several groups are asked about at once. */
 const GROUPS_FROM = 8;
 const DEAD_FROM = 6;
+const LATEST = -1;
+const EARLIEST = -2;
 /** A transaction holds the offset; the client asks again. */
 const unstable = {
   committedOffset: -1,
@@ -117,17 +121,19 @@ async function commit(
   }: RequestOf<typeof offsetCommit>,
   access: RequestAccess,
 ): Promise<ResponseOf<typeof offsetCommit>['topics']> {
-  const offsets = topics.flatMap(({ name, partitions }) =>
-    partitions.map(({ partitionIndex, committedOffset, committedMetadata }) => ({
-      topic: name,
-      partition: partitionIndex,
-      offset: committedOffset,
-      metadata: committedMetadata ?? '',
-    })),
-  );
   const errorCode = await codeOf(async () => {
     access.check('group', groupId);
     for (const { name } of topics) access.check('topic', name);
+    const offsets = await Promise.all(
+      topics.flatMap(({ name, partitions }) =>
+        partitions.map(async ({ partitionIndex, committedOffset, committedMetadata }) => ({
+          topic: name,
+          partition: partitionIndex,
+          offset: await placeOf({ node, access }, name, partitionIndex, committedOffset),
+          metadata: committedMetadata ?? '',
+        })),
+      ),
+    );
     const coordinator = await node.engine.groups.coordinator();
     const identity = identityOf(memberId, groupInstanceId);
     await coordinator.commit({
@@ -141,6 +147,19 @@ async function commit(
     name,
     partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
   }));
+}
+
+/** Clients that go back to a beginning or on to an end commit it by the names of ListOffsets. */
+async function placeOf(
+  { node, access }: { readonly node: KafkaNode; readonly access: RequestAccess },
+  name: string,
+  partition: number,
+  offset: number,
+): Promise<number> {
+  if (offset !== EARLIEST && offset !== LATEST) return offset;
+  const topic = topicOf(node, { name, topicId: NO_UUID }, access);
+  const log = await partitionOf(topic, partition);
+  return offset === EARLIEST ? log.startOffset : log.durableOffset;
 }
 
 async function answerFetch(
