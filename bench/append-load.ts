@@ -96,7 +96,8 @@ async function appendAll(
   }
 }
 
-class RawLoad {
+/** Finished bytes, stamped, written and synced as a thread goes; shared with the peers. */
+export class RawLoad {
   readonly #writer: RawWriter;
   readonly #context: CaseContext;
   readonly #finished: FinishedBytes;

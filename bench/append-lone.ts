@@ -93,7 +93,7 @@ function reportQuantiles(
 }
 
 /** Both ways to make one record durable; each call of a side is one chunk of times in ms. */
-class LoneSides {
+export class LoneSides {
   readonly #context: CaseContext;
   readonly #folder: string;
   readonly #log: Log;
@@ -110,18 +110,23 @@ class LoneSides {
     log: Log,
     records: readonly RecordInput[],
     finished: FinishedBytes,
+    chunk: number,
   ) {
     this.#context = context;
     this.#folder = folder;
     this.#log = log;
     this.#records = records;
     this.#finished = finished;
-    this.#chunk = context.size(CHUNK, 20);
+    this.#chunk = chunk;
     this.#writer = new RawWriter(finished.memory, [context.path('raw-lone')]);
   }
 
-  static async start(context: CaseContext, rounds: number): Promise<LoneSides> {
-    const chunk = context.size(CHUNK, 20);
+  /** `chunk`: appends of one call of a side. */
+  static async start(
+    context: CaseContext,
+    rounds: number,
+    chunk = context.size(CHUNK, 20),
+  ): Promise<LoneSides> {
     const count = chunk * (rounds + 2);
     const { all } = makeRecords(count, VALUE_BYTES);
     const sample = context.path('lone-sample');
@@ -131,7 +136,7 @@ class LoneSides {
     const finished = takeBytes(sample);
     const folder = context.path('lone');
     const log = await Log.open(folder);
-    const sides = new LoneSides(context, folder, log, all, finished);
+    const sides = new LoneSides(context, folder, log, all, finished, chunk);
     sides.#writer.open(0);
     sides.#writer.submit();
     await sides.#writer.settled();

@@ -18,6 +18,8 @@ interface Budget {
   readonly of: 'ratio' | 'ours' | 'excess';
   readonly atLeast?: number;
   readonly atMost?: number;
+  /** It is kept, too, when the ratio to raw beside it (`toRaw`) is at least this. */
+  readonly orToRaw?: number;
 }
 
 export const budgets: readonly Budget[] = [
@@ -66,6 +68,22 @@ export const budgets: readonly Budget[] = [
   { case: 'queue-delayed-memory', of: 'ours', atMost: 64 * 1024 * 1024 },
   { case: 'queue-delayed-index', of: 'ours', atMost: 24 },
   { case: 'queue-delayed-open', of: 'ours', atMost: 1000 },
+  {
+    case: 'peers-append-written-best',
+    valueBytes: 100,
+    of: 'ratio',
+    atLeast: 5,
+    orToRaw: 0.85,
+  },
+  {
+    case: 'peers-append-durable-best',
+    valueBytes: 100,
+    of: 'ratio',
+    atLeast: 5,
+    orToRaw: 0.85,
+  },
+  { case: 'peers-read-best', of: 'ratio', atLeast: 5 },
+  { case: 'peers-queue-best', of: 'ratio', atLeast: 5 },
   { case: 'exchange-route-direct', of: 'ours', atLeast: 100_000 },
   { case: 'exchange-route-topic', of: 'ours', atLeast: 100_000 },
   { case: 'exchange-route-headers', of: 'ours', atLeast: 100_000 },
@@ -96,9 +114,13 @@ export function judge(row: Row, spread: Spread): Verdict | undefined {
   const { low, high } = boundedBy(budget.of, row, spread);
   const { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = budget;
   const isLower = budget.atLeast !== undefined;
+  const { orToRaw } = budget;
+  const toRaw = row['toRaw'];
+  const isNearRaw = orToRaw !== undefined && typeof toRaw === 'number' && toRaw >= orToRaw;
+  const bound = `${budget.of} ${isLower ? '>=' : '<='} ${isLower ? atLeast : atMost}`;
   return {
-    budget: `${budget.of} ${isLower ? '>=' : '<='} ${isLower ? atLeast : atMost}`,
-    met: high >= atLeast && low <= atMost,
+    budget: orToRaw === undefined ? bound : `${bound}, or ${orToRaw} of raw`,
+    met: isNearRaw || (high >= atLeast && low <= atMost),
   };
 }
 

@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RawWriter } from './raw-writer.js';
-import { countedRow, type Extras, makeRow, type Row, type Subject } from './row.js';
+import { countedRow, type Extras, makeRow, type Row, type Skip, type Subject } from './row.js';
 import type { Settings } from './settings.js';
 import type { Comparison } from './statistics.js';
 
@@ -13,9 +13,9 @@ export class CaseContext {
   readonly settings: Settings;
   /** A folder of this run, removed at its end. */
   readonly folder: string;
-  readonly #emit: (row: Row) => void;
+  readonly #emit: (row: Row | Skip) => void;
 
-  constructor(settings: Settings, folder: string, emit: (row: Row) => void) {
+  constructor(settings: Settings, folder: string, emit: (row: Row | Skip) => void) {
     this.settings = settings;
     this.folder = folder;
     this.#emit = emit;
@@ -53,6 +53,11 @@ export class CaseContext {
 
   report(subject: Subject, comparison: Comparison, extras: Extras = {}): void {
     this.#emit(makeRow(subject, comparison, extras, !this.settings.smoke));
+  }
+
+  /** Something cannot be measured here; that is no failure. */
+  skip(skipped: Skip): void {
+    this.#emit(skipped);
   }
 
   reportCounted(

@@ -15,6 +15,17 @@ import { manyPartitions } from './many-partitions.js';
 import { openClean } from './open-clean.js';
 import { openCrashed } from './open-crashed.js';
 import { openSegments } from './open-segments.js';
+import {
+  peersAppend,
+  peersLone,
+  peersQueue,
+  peersRandom,
+  peersRead,
+  serversAppend,
+  serversLone,
+  serversQueue,
+  serversRead,
+} from './peers.js';
 import { produceConsume } from './produce-consume.js';
 import { queueCycle } from './queue-cycle.js';
 import { queueDelayed } from './queue-delayed.js';
@@ -31,6 +42,8 @@ export interface Case {
   readonly run: (context: CaseContext) => Promise<void>;
   /** Environment variables of its process. */
   readonly environment?: () => Readonly<Record<string, string>>;
+  /** Runs in a smoke only when it is named: it needs what a clone does not have, or much time. */
+  readonly isOnRequest?: boolean;
 }
 
 export const cases: readonly Case[] = [
@@ -59,10 +72,19 @@ export const cases: readonly Case[] = [
   { name: 'queue-reach', run: queueReach },
   { name: 'queue-delayed', run: queueDelayed },
   { name: 'exchange-route', run: exchangeRoute },
+  { name: 'peers-append', run: peersAppend, isOnRequest: true },
+  { name: 'peers-lone', run: peersLone, isOnRequest: true },
+  { name: 'peers-read', run: peersRead, isOnRequest: true },
+  { name: 'peers-random', run: peersRandom, isOnRequest: true },
+  { name: 'peers-queue', run: peersQueue, isOnRequest: true },
+  { name: 'servers-append', run: serversAppend, isOnRequest: true },
+  { name: 'servers-lone', run: serversLone, isOnRequest: true },
+  { name: 'servers-read', run: serversRead, isOnRequest: true },
+  { name: 'servers-queue', run: serversQueue, isOnRequest: true },
 ];
 
 /** The cases of these names; a name also means those that it begins, such as `append-lone-busy`. */
-export function casesNamed(names: readonly string[]): readonly Case[] {
+export function casesNamed(names: readonly string[], isSmoke: boolean): readonly Case[] {
   for (const name of names) {
     if (!cases.some((known) => isMeant(known, name))) {
       throw new Error(
@@ -71,7 +93,7 @@ export function casesNamed(names: readonly string[]): readonly Case[] {
     }
   }
   return names.length === 0
-    ? cases
+    ? cases.filter(({ isOnRequest = false }) => !(isSmoke && isOnRequest))
     : cases.filter((known) => names.some((name) => isMeant(known, name)));
 }
 

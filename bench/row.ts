@@ -25,6 +25,16 @@ export interface Subject {
   readonly callers: number;
   readonly acks: 'durable' | 'written' | '-';
   readonly unit: Unit;
+  /** What stands in the column of raw, when it is something else. */
+  readonly against?: string;
+}
+
+/** Something that was not measured, and why. */
+export interface Skip {
+  readonly case: string;
+  readonly against: string;
+  readonly valueBytes: number;
+  readonly skipped: string;
 }
 
 export interface Row extends Subject {
@@ -63,6 +73,7 @@ export function makeRow(
     low: rounded(ratio.low),
     high: rounded(ratio.high),
     unit: subject.unit,
+    ...(subject.against === undefined ? {} : { against: subject.against }),
     rounds,
     oursLow: rounded(ours.low),
     oursHigh: rounded(ours.high),
@@ -112,8 +123,12 @@ export function formatRow(row: Row): string {
     quantity(row.raw, row.unit),
     row.ratio.toFixed(3),
     `[${row.low.toFixed(2)}, ${row.high.toFixed(2)}]`,
-    verdict,
+    row.against === undefined ? verdict : `against ${row.against} ${verdict}`,
   ]);
+}
+
+export function formatSkip({ case: name, against, skipped }: Skip): string {
+  return `${name.padEnd(WIDTHS[0] ?? 0)} ${against}: skipped, ${skipped}`;
 }
 
 const WIDTHS = [29, 6, 6, 8, 8, 16, 16, 8, 16, 0];

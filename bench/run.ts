@@ -17,7 +17,7 @@ import { type Case, casesNamed } from './cases.js';
 import { machineFacts } from './machine.js';
 import { crashedSteps } from './open-crashed.js';
 import { segmentsSteps } from './open-segments.js';
-import { formatHeading, formatRow, type Row } from './row.js';
+import { formatHeading, formatRow, formatSkip, type Row, type Skip } from './row.js';
 import { parseSettings, type Settings, USAGE } from './settings.js';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -32,7 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
   let chosen: readonly Case[];
   try {
     settings = parseSettings(args);
-    chosen = casesNamed(settings.cases);
+    chosen = casesNamed(settings.cases, settings.smoke);
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
     return 2;
@@ -45,15 +45,16 @@ async function runAll(
   args: readonly string[],
   chosen: readonly Case[],
 ): Promise<number> {
-  console.error(machineFacts(settings.directory));
-  if (!settings.json) console.log(formatHeading());
+  const machine = machineFacts(settings.directory);
+  console.error(machine);
+  console.log(settings.json ? JSON.stringify({ machine }) : formatHeading());
   const options = args.filter((arg) => !settings.cases.includes(arg));
   let missed = 0;
   let failed = 0;
   for (const one of chosen) {
     const isGood = await runInChild(one, options, (row) => {
-      if (row.met === false) missed += 1;
-      console.log(settings.json ? JSON.stringify(row) : formatRow(row));
+      if ('met' in row && row.met === false) missed += 1;
+      console.log(settings.json ? JSON.stringify(row) : formatted(row));
     });
     if (!isGood) failed += 1;
   }
@@ -61,10 +62,14 @@ async function runAll(
   return failed > 0 ? 1 : 0;
 }
 
+function formatted(row: Row | Skip): string {
+  return 'skipped' in row ? formatSkip(row as Skip) : formatRow(row as Row);
+}
+
 async function runInChild(
   one: Case,
   options: readonly string[],
-  take: (row: Row) => void,
+  take: (row: Row | Skip) => void,
 ): Promise<boolean> {
   const entry = fileURLToPath(import.meta.url);
   const environment = { ...process.env, ...one.environment?.() };
