@@ -11,7 +11,7 @@
 
 import { hasCode } from '../../base/errors.js';
 import type { ProducerCore, SendTarget } from '../producer/producer-core.js';
-import { onlyOne } from '../producer/producer-send.js';
+import { onlyOne, recordAt } from '../producer/producer-send.js';
 import { sendDeduplicated } from '../producer/send-deduplicated.js';
 import {
   CopyPlan,
@@ -159,7 +159,7 @@ export class ExchangePublisher {
     if (deduplicationId !== undefined) {
       return sendDeduplicated(producer, to, record, { deduplicationId, signal });
     }
-    if (signal === undefined) return producer.sendOne(to, record);
+    if (signal === undefined) return producer.sendOne(to, record, recordAt);
     return producer.send(to, [record], onlyOne, { signal });
   }
 

@@ -37,11 +37,11 @@ import {
 } from './producer-records.js';
 import {
   type OpenSend,
-  onlyOne,
+  ofOnlyOne,
   type Pending,
   PendingSend,
+  type PlaceResult,
   SendShare,
-  type SentRecord,
   type SentRecords,
 } from './producer-send.js';
 import { ProducerTopic } from './producer-topic.js';
@@ -185,21 +185,26 @@ export class ProducerCore {
     }
   }
 
-  /** One record without options, the shortest way. */
-  sendOne<Value>(target: SendTarget<Value>, record: TopicRecord<Value>): Promise<SentRecord> {
+  /** One record without options, the shortest way; `resultOf` makes what it resolves to. */
+  sendOne<Value, Result>(
+    target: SendTarget<Value>,
+    record: TopicRecord<Value>,
+    resultOf: PlaceResult<Result>,
+  ): Promise<Result> {
     try {
       const { topic } = target;
       this.#checkOpen(topic);
       const encoded = encodeOne(record, target.codec);
       if (encoded instanceof Promise)
-        return this.#begin(topic, listed(encoded), onlyOne, undefined);
+        return this.#begin(topic, listed(encoded), ofOnlyOne(resultOf), undefined);
       if (this.#encoding === undefined && this.#config.onFull !== 'drop-oldest') {
         const bytes = checkOne(encoded, topic.definition.config, 0);
         const senders = this.#topicOf(topic);
         const sender = senders.sender(senders.partitionOf(encoded));
-        if (this.#buffer.take(bytes, 1)) return sender.addRecord(encoded, bytes);
+        if (this.#buffer.take(bytes, 1)) return sender.addRecord(encoded, bytes, resultOf);
       }
-      return this.#begin(topic, { records: [encoded], isBorrowed: true }, onlyOne, undefined);
+      const records = { records: [encoded], isBorrowed: true };
+      return this.#begin(topic, records, ofOnlyOne(resultOf), undefined);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -11,7 +11,7 @@ import {
   type ProducerStamp,
   type RecordInput,
 } from '../../storage/main.js';
-import type { Parcel, Pending, SendShare, SentRecord } from './producer-send.js';
+import type { Parcel, Pending, PlaceResult, SendShare } from './producer-send.js';
 
 interface DraftedShare {
   readonly share: SendShare;
@@ -50,17 +50,21 @@ export class SendDraft implements Parcel, Pending {
     return this.#bytes;
   }
 
-  /** Takes a record, which was checked; `bytes` bounds its size. */
-  add(record: RecordInput, bytes: number, nowMs: number): Promise<SentRecord> {
+  /**
+   * Takes a record, which was checked; `bytes` bounds its size. The promise is the caller's own, so
+   * `resultOf` makes what it resolves to: a second one behind it would cost as much again.
+   */
+  add<Result>(
+    record: RecordInput,
+    bytes: number,
+    nowMs: number,
+    resultOf: PlaceResult<Result>,
+  ): Promise<Result> {
     this.#batch.reserve(bytes);
     const index = this.#batch.count;
     this.#batch.add(record, nowMs);
     this.#bytes += bytes;
-    return this.promise.then((baseOffset) => ({
-      topic: this.#topic,
-      partition: this.#partition,
-      offset: baseOffset + index,
-    }));
+    return this.promise.then((base) => resultOf(this.#topic, this.#partition, base + index));
   }
 
   /** Takes the records of a share, whose send is told. */

@@ -23,7 +23,7 @@ import { unknownTopic } from '../topic/topic-errors.js';
 import { type DraftMemory, SendDraft } from './producer-draft.js';
 import type { ProducerIdentity } from './producer-ids.js';
 import type { ProducerPace } from './producer-pace.js';
-import { type Pending, SendShare, type SentRecord } from './producer-send.js';
+import { type Pending, type PlaceResult, SendShare } from './producer-send.js';
 import { ProducerSequence } from './producer-sequence.js';
 
 /** Batches of one producer on their way to one partition, as in Kafka. */
@@ -100,8 +100,12 @@ export class PartitionSender {
   }
 
   /** Puts a record, which was checked, in line: with what else comes in this turn. */
-  addRecord(record: RecordInput, bytes: number): Promise<SentRecord> {
-    return this.#draftFor(bytes).add(record, bytes, this.#nowMs());
+  addRecord<Result>(
+    record: RecordInput,
+    bytes: number,
+    resultOf: PlaceResult<Result>,
+  ): Promise<Result> {
+    return this.#draftFor(bytes).add(record, bytes, this.#nowMs(), resultOf);
   }
 
   /** Puts the records of a share in line; the share itself need not be kept. */

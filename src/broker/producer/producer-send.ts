@@ -31,10 +31,26 @@ export interface SentRecords {
   readonly ranges: readonly SentRange[];
 }
 
+/** What a send of one record resolves to, made of the place that the record got. */
+export type PlaceResult<Result> = (topic: string, partition: number, offset: number) => Result;
+
+/** The place itself. */
+export function recordAt(topic: string, partition: number, offset: number): SentRecord {
+  return { topic, partition, offset };
+}
+
 /** What a send of one record resolves to. */
 export function onlyOne({ topic, ranges }: SentRecords): SentRecord {
   const [range] = ranges;
   return { topic, partition: range?.partition ?? -1, offset: range?.baseOffset ?? -1 };
+}
+
+/** The same, made by `resultOf`. */
+export function ofOnlyOne<Result>(resultOf: PlaceResult<Result>): (sent: SentRecords) => Result {
+  return (sent) => {
+    const { topic, partition, offset } = onlyOne(sent);
+    return resultOf(topic, partition, offset);
+  };
 }
 
 /** What `flush` waits for. */

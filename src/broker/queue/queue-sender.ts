@@ -70,8 +70,11 @@ export class QueueSender {
   /** The last send that had to wait before it could go out; those behind it wait for it. */
   #turn: Promise<unknown> | undefined;
   #sent = 0;
-  readonly #placed = ({ partition, offset, isDuplicate }: SentRecord): SentMessage => {
+  readonly #placed = ({ topic, partition, offset, isDuplicate }: SentRecord): SentMessage => {
     if (isDuplicate === true) return new PlacedMessage(partition, offset, true);
+    return this.#placedAt(topic, partition, offset);
+  };
+  readonly #placedAt = (_topic: string, partition: number, offset: number): SentMessage => {
     this.#sent += 1;
     return new PlacedMessage(partition, offset, false);
   };
@@ -93,7 +96,7 @@ export class QueueSender {
   /** A value without options, the shortest way. */
   sendPlain<Input>(codec: Codec<unknown, Input>, value: Input | null): Promise<SentMessage> {
     const { producer, topic } = this.#parts;
-    return producer().sendOne({ topic, codec }, { value, partition: 0 }).then(this.#placed);
+    return producer().sendOne({ topic, codec }, { value, partition: 0 }, this.#placedAt);
   }
 
   /** Whether a message of this queue can go the shortest way. */
@@ -289,7 +292,7 @@ export class QueueSender {
       const options = { deduplicationId, signal };
       return sendDeduplicated(producer, target, record, options).then((sent) => this.#known(sent));
     }
-    if (signal === undefined) return producer.sendOne(target, record).then(this.#placed);
+    if (signal === undefined) return producer.sendOne(target, record, this.#placedAt);
     return producer.send(target, [record], onlyOne, { signal }).then(this.#placed);
   }
 

@@ -17,7 +17,7 @@ import {
 } from '../process/process-worker.js';
 import type { ProducerCore, SendOptions } from '../producer/producer-core.js';
 import type { TopicRecord } from '../producer/producer-records.js';
-import { onlyOne, type SentRecord, type SentRecords } from '../producer/producer-send.js';
+import { onlyOne, recordAt, type SentRecord, type SentRecords } from '../producer/producer-send.js';
 import { sendingStream, type WritableOptions } from '../producer/producer-stream.js';
 import { idInvalid, sendDeduplicated } from '../producer/send-deduplicated.js';
 import { ShareConsumer } from '../share/share-consumer.js';
@@ -142,7 +142,7 @@ export function sendBy<Value>(
     return producer.send(target, given, allOfThem, options);
   }
   if (hasId) return sendDeduplicated(producer, target, given, options);
-  if (options === undefined) return producer.sendOne(target, given);
+  if (options === undefined) return producer.sendOne(target, given, recordAt);
   return producer.send(target, [given], onlyOne, options);
 }
 
