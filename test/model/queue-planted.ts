@@ -62,7 +62,7 @@ export const plantedQueueBugs: readonly PlantedBug[] = [
   bug(
     'counts are not written before messages are handed out',
     'broker/share/share-partition',
-    "const stored = this.#journal.append(this.key, part, 'written', this.generation);",
+    'const stored = this.place.storeDelivered();',
     'const stored = Promise.resolve();',
   ),
   bug(

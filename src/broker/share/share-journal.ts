@@ -41,6 +41,8 @@ export interface JournalState {
   parts(clocks: ClockPair): Iterable<DeliveryPart>;
   /** What is to be stored like this and was not taken yet: a part of it; undefined: nothing. */
   takeOwed?(acks: JournalAcks): DeliveryPart | undefined;
+  /** What is about to be handed out and was not taken yet: a part of it; undefined: nothing. */
+  takeDelivered?(): DeliveryPart | undefined;
 }
 
 /** Where one state is kept. */
@@ -53,6 +55,11 @@ export interface JournalPlace {
   readonly marks: FinishedMarks;
   /** Stores what the state owes; one promise for all who ask meanwhile. */
   flush(acks: JournalAcks): Promise<void>;
+  /**
+   * Writes what is about to be handed out; one entry and one promise for all who ask meanwhile.
+   * When it rejects nothing of it is owed.
+   */
+  storeDelivered(): Promise<void>;
 }
 
 export interface JournalEntry {
@@ -76,8 +83,8 @@ interface Kept {
 interface OwedEntry {
   readonly kept: Kept;
   readonly generation: number;
-  /** Undefined: what its state owes. */
-  readonly part: DeliveryPart | undefined;
+  /** What its state owes, or has handed out, or a part that was given. */
+  readonly part: DeliveryPart | 'owed' | 'delivered';
 }
 
 interface TakenPart {
@@ -313,12 +320,14 @@ export class ShareJournal {
   #placeOf(kept: Kept, isNew: boolean): JournalPlace {
     const { generation, marks } = kept;
     // One entry for all calls of a turn.
-    const entry: OwedEntry = { kept, generation, part: undefined };
+    const entry: OwedEntry = { kept, generation, part: 'owed' };
+    const delivered: OwedEntry = { kept, generation, part: 'delivered' };
     return {
       generation,
       isNew,
       marks,
       flush: (acks) => this.#lanes[acks].add(entry),
+      storeDelivered: () => this.#lanes.written.add(delivered),
     };
   }
 
@@ -450,16 +459,17 @@ export class ShareJournal {
 }
 
 function takeParts(entry: OwedEntry, acks: JournalAcks, into: TakenPart[]): void {
-  const { kept, generation } = entry;
+  const { kept, generation, part: given } = entry;
   if (kept.isForgotten || generation !== kept.generation) return;
-  if (entry.part !== undefined) {
-    into.push({ kept, generation, part: entry.part, isOwed: false });
+  if (given !== 'owed' && given !== 'delivered') {
+    into.push({ kept, generation, part: given, isOwed: false });
     return;
   }
+  const isOwed = given === 'owed';
   for (;;) {
-    const part = kept.state.takeOwed?.(acks);
+    const part = isOwed ? kept.state.takeOwed?.(acks) : kept.state.takeDelivered?.();
     if (part === undefined) return;
-    into.push({ kept, generation, part, isOwed: true });
+    into.push({ kept, generation, part, isOwed });
   }
 }
 

@@ -1,12 +1,15 @@
 /**
- * What a partition owes to the journal: endings, and attempts that nobody else stores.
+ * What a partition has for the journal: endings, attempts that it owes, and what was handed out.
+ *
+ * What is owed stays owed when an append fails. Messages whose delivery could not be stored are not
+ * handed out, so nothing of that is kept.
  */
 
+import { AttemptRuns, type DeliveredOnce } from './share-attempt-runs.js';
 import type { DeliveryState } from './share-delivery.js';
 import type { JournalAcks } from './share-journal.js';
 import type { Ending } from './share-ledger.js';
 import {
-  addAttempts,
   type DeliveryPart,
   PART_ENTRIES_MAX,
   rangesOf,
@@ -17,7 +20,8 @@ export class OwedParts {
   readonly #state: DeliveryState;
   #acknowledged: number[] = [];
   #archived: number[] = [];
-  #attempts: StoredAttempts[] = [];
+  readonly #attempts = new AttemptRuns();
+  readonly #delivered = new AttemptRuns();
   /** The start has moved by something else than endings. */
   #isStartOwed = false;
 
@@ -35,12 +39,22 @@ export class OwedParts {
   }
 
   attempted(attempts: StoredAttempts): void {
-    this.#attempts.push(attempts);
+    this.#attempts.add(attempts);
+  }
+
+  /** These are about to be handed out. */
+  delivered(deliveries: readonly DeliveredOnce[]): void {
+    this.#delivered.addDelivered(deliveries);
+  }
+
+  /** What is about to be handed out, a part of it; undefined: all of it was taken. */
+  takeDelivered(): DeliveryPart | undefined {
+    return this.#takeRuns(this.#delivered);
   }
 
   /** Endings are durable, attempts are written. */
   take(acks: JournalAcks): DeliveryPart | undefined {
-    return acks === 'durable' ? this.#takeEnded() : this.#takeAttempts();
+    return acks === 'durable' ? this.#takeEnded() : this.#takeRuns(this.#attempts);
   }
 
   #takeEnded(): DeliveryPart | undefined {
@@ -58,53 +72,20 @@ export class OwedParts {
     };
   }
 
-  #takeAttempts(): DeliveryPart | undefined {
-    if (this.#attempts.length === 0) return undefined;
-    const taken = this.#attempts.splice(0, PART_ENTRIES_MAX);
-    return attemptsPart(this.#state.startOffset, taken);
+  #takeRuns(runs: AttemptRuns): DeliveryPart | undefined {
+    if (runs.isEmpty) return undefined;
+    const { startOffset } = this.#state;
+    // What lies below the start is finished, and needs no telling.
+    const attempts = runs.take(PART_ENTRIES_MAX).flatMap((run) => from(startOffset, run));
+    return { startOffset, acknowledged: [], archived: [], attempts };
   }
 }
 
-/** What was delivered as runs, in the order in which it comes: fresh messages are a few. */
-export function deliveredRuns(
-  deliveries: Iterable<{
-    readonly offset: number;
-    readonly deliveries: number;
-    readonly failures: number;
-  }>,
-): StoredAttempts[] {
-  const runs: { -readonly [Field in keyof StoredAttempts]: StoredAttempts[Field] }[] = [];
-  let run: (typeof runs)[number] | undefined;
-  for (const { offset, deliveries: nth, failures } of deliveries) {
-    const isNext = run !== undefined && run.offset + run.count === offset;
-    if (run !== undefined && isNext && run.deliveries === nth && run.failures === failures) {
-      run.count += 1;
-      continue;
-    }
-    run = { offset, count: 1, deliveries: nth, failures, notBeforeMs: 0 };
-    runs.push(run);
-  }
-  return runs;
-}
-
-/** A part that tells of attempts, in any order; of several of one message the last one counts. */
-export function attemptsPart(startOffset: number, given: readonly StoredAttempts[]): DeliveryPart {
-  const attempts: StoredAttempts[] = [];
-  const sorted = isRising(given) ? given : lastOfEach(given);
-  for (const each of sorted) if (each.offset >= startOffset) addAttempts(attempts, each);
-  return { startOffset, acknowledged: [], archived: [], attempts };
-}
-
-function isRising(given: readonly StoredAttempts[]): boolean {
-  for (let at = 1; at < given.length; at += 1) {
-    if ((given[at - 1]?.offset ?? 0) >= (given[at]?.offset ?? 0)) return false;
-  }
-  return true;
-}
-
-function lastOfEach(given: readonly StoredAttempts[]): StoredAttempts[] {
-  const byOffset = new Map(given.map((each) => [each.offset, each]));
-  return [...byOffset.values()].sort((one, other) => one.offset - other.offset);
+/** The run as far as it lies at `startOffset` or behind. */
+function from(startOffset: number, run: StoredAttempts): readonly StoredAttempts[] {
+  if (run.offset >= startOffset) return [run];
+  const count = run.offset + run.count - startOffset;
+  return count > 0 ? [{ ...run, offset: startOffset, count }] : [];
 }
 
 function risingFrom(startOffset: number, offsets: readonly number[]): Float64Array {

@@ -11,7 +11,6 @@ import type { Clock } from '../../base/clock.js';
 import type { LogRecord } from '../../storage/main.js';
 import type { PartitionLog } from '../topic/partition-log.js';
 import { offerParked } from './parked-messages.js';
-import { AcquiredBlock } from './share-acquired.js';
 import { Delivery, type DeliveryPartition } from './share-delivered.js';
 import { FAILURES_MAX } from './share-deliveries.js';
 import { DeliveryState } from './share-delivery.js';
@@ -22,7 +21,7 @@ import type { JournalPlace, JournalState, ShareJournal } from './share-journal.j
 import type { DeliveryKey } from './share-journal-format.js';
 import type { Ending } from './share-ledger.js';
 import { LookUps } from './share-look-ups.js';
-import { attemptsPart, deliveredRuns, OwedParts } from './share-owed.js';
+import { OwedParts } from './share-owed.js';
 import type { DeliveryPart } from './share-part.js';
 import type {
   Parked,
@@ -32,9 +31,8 @@ import type {
 } from './share-partition-parts.js';
 import { deliveryOf, takersReceiptOf } from './share-receipt.js';
 import type { ClockPair } from './share-stored.js';
+import { ShareTaking } from './share-taking.js';
 
-/** What one call acquires at most; who wants more calls again. */
-const BLOCK_MESSAGES = 1_024;
 const KEY_BOUNDS = { keysMax: 262_144, runsMax: 1_048_576 };
 /** Leases and delays that one look ends. */
 const SWEEP_MAX = 1_000_000;
@@ -53,7 +51,7 @@ export class SharePartition implements DeliveryPartition, JournalState {
   readonly #keyOf: SharePartitionParts['keyOf'];
   readonly #moved: () => void;
   readonly #intake: ShareIntake;
-  readonly #block = new AcquiredBlock(BLOCK_MESSAGES);
+  readonly #taking: ShareTaking;
   readonly #owed: OwedParts;
   readonly #lookUps: LookUps;
   /** Messages that were taken before anybody was given them. */
@@ -121,6 +119,8 @@ export class SharePartition implements DeliveryPartition, JournalState {
     });
     this.feed = new ShareFeed(log, 0, bufferBytes, this.#intake);
     this.#lookUps = new LookUps(this.state, log, keyOf);
+    const { state, feed } = this;
+    this.#taking = new ShareTaking({ group, partition: this, state, intake: this.#intake, feed });
   }
 
   /** Where reading begins is known now. */
@@ -187,6 +187,10 @@ export class SharePartition implements DeliveryPartition, JournalState {
     return this.#owed.take(acks);
   }
 
+  takeDelivered(): DeliveryPart | undefined {
+    return this.#owed.takeDelivered();
+  }
+
   /** Whether there is something to read, and room for it. */
   get mayReadAhead(): boolean {
     return this.feed.isBehind && this.#intake.hasRoom;
@@ -208,45 +212,7 @@ export class SharePartition implements DeliveryPartition, JournalState {
 
   /** Acquires messages, without those that are to be read again: `readMissing` does. */
   take(request: TakeRequest, into: Delivery[]): number {
-    const { owner, nowMs, leaseMs, bytesMax } = request;
-    const fitting = Math.ceil(bytesMax / Math.max(1, this.#intake.averageBytes)) + 1;
-    const max = Math.min(request.max, BLOCK_MESSAGES, fitting);
-    const count = this.state.acquire(this.#block, { max, owner, nowMs, leaseMs });
-    if (count < max) this.feed.want();
-    else this.feed.roomMade();
-    return this.#deliver(count, request, into);
-  }
-
-  /** Makes deliveries of the block, as far as their bytes fit; the others are withdrawn. */
-  #deliver(count: number, { bytesMax, isFirst, nowMs, leaseMs }: TakeRequest, into: Delivery[]) {
-    const { offsets, receipts, deliveries, failures } = this.#block;
-    const endsMs = nowMs + leaseMs;
-    let total = 0;
-    let given = 0;
-    for (; given < count; given += 1) {
-      const offset = offsets[given] ?? 0;
-      const receipt = receipts[given] ?? 0;
-      const record = this.#intake.take(offset);
-      const bytes = record?.contentBytes ?? 0;
-      total += bytes;
-      if (total > bytesMax && (given > 0 || !isFirst)) {
-        if (record !== undefined) this.#intake.giveBack(record);
-        break;
-      }
-      const [nth, failed] = [deliveries[given] ?? 0, failures[given] ?? 0];
-      const delivery = new Delivery(this.group, this, offset, receipt, nth, failed, endsMs, record);
-      if (record !== undefined) this.#note(delivery, bytes);
-      into.push(delivery);
-    }
-    for (let at = count - 1; at >= given; at -= 1) {
-      this.state.withdraw(offsets[at] ?? 0, receipts[at] ?? 0);
-    }
-    return given;
-  }
-
-  #note(delivery: Delivery, bytes: number): void {
-    delivery.bytes = bytes;
-    this.state.setBytes(delivery.offset, delivery.receipt, bytes);
+    return this.#taking.take(request, into);
   }
 
   /**
@@ -266,7 +232,7 @@ export class SharePartition implements DeliveryPartition, JournalState {
       }
       if (!delivery.hasRecord) {
         delivery.setRecord(record);
-        this.#note(delivery, record.contentBytes);
+        this.#taking.note(delivery, record.contentBytes);
       }
       kept.push(delivery);
     }
@@ -288,11 +254,16 @@ export class SharePartition implements DeliveryPartition, JournalState {
 
   /** Stores that these were delivered, so that it is known also when the process dies of them. */
   storeDeliveries(deliveries: readonly Delivery[]): Promise<void> {
-    const part = attemptsPart(this.startOffset, deliveredRuns(deliveries));
-    const stored = this.#journal.append(this.key, part, 'written', this.generation);
+    this.#owed.delivered(deliveries);
+    const stored = this.place.storeDelivered();
     if (this.#journal.isBegun) return stored;
     // Receipts of this life are not to be those of the next one.
     return Promise.all([stored, this.#journal.begin()]).then(() => undefined);
+  }
+
+  /** Whether messages may have to be looked up, which is so in key order. */
+  get mayLookUp(): boolean {
+    return this.#keyOf !== undefined;
   }
 
   /** Looks up what did not fit in memory, when keys wait for it. */
@@ -363,31 +334,13 @@ export class SharePartition implements DeliveryPartition, JournalState {
 
   /** Takes messages that had all their deliveries; they have no records yet. */
   takeExhausted(max: number): Delivery[] {
-    const count = this.state.takeExhausted(this.#block, Math.min(max, BLOCK_MESSAGES));
-    return this.#given(count, Number.POSITIVE_INFINITY);
+    return this.#taking.takeExhausted(max);
   }
 
   /** Acquires these messages, those that may be had now, past all limits and out of their order. */
   takeAll(wanted: ReadonlySet<number>, leaseMs: number): Delivery[] {
-    const taken: Delivery[] = [];
-    if (this.#isOver) return taken;
-    const nowMs = this.#clock.monotonicMs();
-    const request = { max: BLOCK_MESSAGES, owner: 0, nowMs, leaseMs };
-    for (;;) {
-      const count = this.state.acquireAll(this.#block, wanted, request);
-      taken.push(...this.#given(count, nowMs + leaseMs));
-      if (count < BLOCK_MESSAGES) return taken;
-    }
-  }
-
-  #given(count: number, endsMs: number): Delivery[] {
-    const { offsets, receipts, deliveries, failures } = this.#block;
-    return Array.from({ length: count }, (_, at) => {
-      const [offset, receipt] = [offsets[at] ?? 0, receipts[at] ?? 0];
-      const [nth, failed] = [deliveries[at] ?? 0, failures[at] ?? 0];
-      const record = this.#intake.take(offset);
-      return new Delivery(this.group, this, offset, receipt, nth, failed, endsMs, record);
-    });
+    if (this.#isOver) return [];
+    return this.#taking.takeAll(wanted, this.#clock.monotonicMs(), leaseMs);
   }
 
   /** The records at these offsets, as far as they are there. */
