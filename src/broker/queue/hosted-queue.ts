@@ -317,6 +317,7 @@ export class HostedQueue {
         definition: () => this.#definition,
         around: this.#around,
         finished: (finished) => this.limits?.finished(finished),
+        wantsFinished: () => this.limits !== undefined,
       });
       this.#open = open;
       // The options may have changed meanwhile.

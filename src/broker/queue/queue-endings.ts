@@ -122,10 +122,12 @@ export class QueueEndings {
     return { deliveries, stale };
   }
 
-  #own({ delivery, receipt }: QueueMessage<unknown>): QueueDelivery {
+  #own(message: QueueMessage<unknown>): QueueDelivery {
+    const { delivery } = message;
     if (delivery.partition.key.group === this.#queue) return delivery;
     const expected = `a message of ${this.#queue}`;
-    throw createError('RECEIPT_INVALID', { receipt, expected });
+    // Only for the error: to make a receipt costs more than to acknowledge its message.
+    throw createError('RECEIPT_INVALID', { receipt: message.receipt, expected });
   }
 
   async #find(receipt: string, deliveries: QueueDelivery[], stale: string[]): Promise<void> {

@@ -134,7 +134,10 @@ export interface QueueGroup {
   /** What a filter called expired is held, and comes here. */
   onExpired(callback: (deliveries: QueueDelivery[]) => void): void;
   /** Told of what is done with; undefined: nobody knows which; none: there may be fewer anyway. */
-  onFinished(callback: (finished: readonly FinishedMessage[] | undefined) => void): void;
+  onFinished(
+    callback: (finished: readonly FinishedMessage[] | undefined) => void,
+    isWanted: () => boolean,
+  ): void;
   /** Those that are in use. */
   partitions(): readonly (QueuePartition & TriagePartition)[];
   /** Everything that is there is done with; resolves to how many messages that were. */

@@ -20,9 +20,13 @@ export class QueueMessageHome implements MessageHome {
     this.#codec = codec;
   }
 
-  async acknowledge(message: QueueMessage<unknown>): Promise<void> {
-    // Whoever does not look at what it resolves to is to hear of a rejection: a promise for each.
-    await this.#queue.handedOut().endings.acknowledgeOne(message);
+  acknowledge(message: QueueMessage<unknown>): Promise<void> {
+    try {
+      // Whoever does not look at what it resolves to is to hear of a rejection: a promise for each.
+      return this.#queue.handedOut().endings.acknowledgeOne(message).then();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async release(message: QueueMessage<unknown>, delayMs: number): Promise<void> {

@@ -35,6 +35,8 @@ export interface OpenMessagesParts {
   readonly definition: () => QueueDefinition;
   readonly around: QueueSurroundings;
   readonly finished: (finished: readonly FinishedMessage[] | undefined) => void;
+  /** Whether somebody wants to hear of what is finished. */
+  readonly wantsFinished: () => boolean;
 }
 
 export interface FoundMessages<Output> {
@@ -87,7 +89,7 @@ export class OpenMessages {
         return this.#end(deliveries, this.#config.expired, cause);
       },
     });
-    this.group.onFinished(parts.finished);
+    this.group.onFinished(parts.finished, parts.wantsFinished);
     this.group.onExpired((deliveries) => void this.expiry.end(deliveries));
   }
 
@@ -104,7 +106,8 @@ export class OpenMessages {
   ): Promise<FoundMessages<Output>> {
     const deliveries = await member.receive({ ...request, filter: this.expiry.filter });
     if (deliveries.length === 0) return { messages: [], isOver: true };
-    const { messages, unreadable } = await readMessages(home, codec, deliveries);
+    const read = readMessages(home, codec, deliveries);
+    const { messages, unreadable } = read instanceof Promise ? await read : read;
     for (const { delivery, error } of unreadable) await this.#bury(delivery, error);
     return { messages, isOver: false };
   }

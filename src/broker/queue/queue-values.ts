@@ -17,17 +17,25 @@ export interface ReadMessages<Output> {
   readonly unreadable: readonly UnreadableMessage[];
 }
 
-/** In the order of the deliveries. Never rejects. */
-export async function readMessages<Output>(
+const NONE: readonly UnreadableMessage[] = Object.freeze([]);
+
+/** In the order of the deliveries; a promise, which never rejects, when values are decoded. */
+export function readMessages<Output>(
+  home: MessageHome,
+  codec: Codec<Output, never>,
+  deliveries: readonly QueueDelivery[],
+): ReadMessages<Output> | Promise<ReadMessages<Output>> {
+  if (!isPlain(codec)) return decodeMessages(home, codec, deliveries);
+  const content = { codec };
+  const messages = deliveries.map((delivery) => new QueueMessage(home, delivery, content));
+  return { messages, unreadable: NONE };
+}
+
+async function decodeMessages<Output>(
   home: MessageHome,
   codec: Codec<Output, never>,
   deliveries: readonly QueueDelivery[],
 ): Promise<ReadMessages<Output>> {
-  if (isPlain(codec)) {
-    const content = { codec };
-    const messages = deliveries.map((delivery) => new QueueMessage(home, delivery, content));
-    return { messages, unreadable: [] };
-  }
   const messages: QueueMessage<Output>[] = [];
   const unreadable: UnreadableMessage[] = [];
   for (const delivery of deliveries) {

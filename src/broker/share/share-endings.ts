@@ -15,14 +15,6 @@ export interface FinishedMessage {
   readonly bytes?: number | undefined;
 }
 
-export function finishedOf(deliveries: readonly Delivery[]): FinishedMessage[] {
-  return deliveries.map(({ partition, offset, bytes }) => ({
-    partition: partition.partition,
-    offset,
-    bytes: bytes > 0 ? bytes : undefined,
-  }));
-}
-
 /** Ends each of them; returns those that could not be. `done`: those that this has ended. */
 export function endEach(
   deliveries: readonly Delivery[],

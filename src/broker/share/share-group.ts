@@ -6,7 +6,7 @@
  * `share-upkeep.ts`. Members may outnumber partitions: every member takes from all of them.
  */
 
-import type { Cancel, Clock } from '../../base/clock.js';
+import type { Clock } from '../../base/clock.js';
 import { createError } from '../../base/errors.js';
 import type { LogRecord } from '../../storage/main.js';
 import type { HostedTopic } from '../topic/hosted-topic.js';
@@ -14,8 +14,9 @@ import { type ExpiredCallback, ShareAside, withRecords } from './share-aside.js'
 import type { Delivery, RefusedDelivery } from './share-delivered.js';
 import type { DeliveryCounts } from './share-delivery-options.js';
 import { sumOfCounts } from './share-describe.js';
-import { endEach, type FinishedMessage, finishedOf, flush, throwRefused } from './share-endings.js';
+import { endEach, flush, throwRefused } from './share-endings.js';
 import { type ReceiptAnswer, receiptRefused } from './share-errors.js';
+import { type FinishedCallback, FinishedListeners } from './share-finished.js';
 import {
   type AlterableShareConfig,
   limitsOf,
@@ -28,6 +29,7 @@ import type { ShareMember, ShareMemberOptions, ShareRequest } from './share-memb
 import { ShareMembers } from './share-members.js';
 import type { SharePartition } from './share-partition.js';
 import { SharePartitions } from './share-partitions.js';
+import { ShareTimer } from './share-timer.js';
 import { decodeToken, encodeToken } from './share-token.js';
 import { ShareUpkeep } from './share-upkeep.js';
 
@@ -38,8 +40,6 @@ export interface ReleaseHow {
   readonly isFailure?: boolean;
 }
 
-type FinishedCallback = (finished: readonly FinishedMessage[] | undefined) => void;
-
 export class ShareGroup {
   readonly name: string;
   readonly topic: HostedTopic;
@@ -49,9 +49,10 @@ export class ShareGroup {
   readonly #partitions: SharePartitions;
   readonly #members = new ShareMembers();
   readonly #aside: ShareAside;
-  readonly #finished: FinishedCallback[] = [];
+  readonly #finished = new FinishedListeners();
+  readonly #timer: ShareTimer;
   #config: ShareGroupConfig;
-  #timer: { readonly dueMs: number; readonly cancel: Cancel } | undefined;
+  #isSettlingSoon = false;
   #isClosed = false;
 
   /** Opens the partitions that are in use. Throws UNKNOWN_TOPIC and what opening a log throws. */
@@ -80,13 +81,18 @@ export class ShareGroup {
       moved: (partition) => {
         this.#handOut.noticeFeed(partition);
         // What was read may have been no messages: then there are fewer than were counted.
-        for (const callback of this.#finished) callback([]);
+        this.#finished.tell([]);
       },
       leaseEnded: (partition, offset, receipt, owner) => {
         this.#members.find(owner)?.onLeaseEnded?.(partition, offset, receipt);
       },
       opened: () => this.#handOut.wake(),
     });
+    const due = (): void => {
+      this.#sweep();
+      this.#settle();
+    };
+    this.#timer = new ShareTimer(clock, () => this.#nextMs(), due);
     this.upkeep = new ShareUpkeep({
       clock,
       group,
@@ -107,12 +113,13 @@ export class ShareGroup {
       config: () => this.#config,
       find: (partition) => this.#partitions.find(partition),
       partitionCount: () => topic.partitions,
+      isSettled: () => this.#partitions.isSettled,
       settled: () => this.#partitions.settled(),
       isActive: (member) => !this.#config.isSingleActive || this.#members.isActive(member),
       check: () => this.#check(),
       taken: () => {
         this.#aside.tellExhausted();
-        this.#arm();
+        this.#timer.arm();
       },
       expired: (deliveries) => this.#aside.tellExpired(deliveries),
     });
@@ -193,7 +200,8 @@ export class ShareGroup {
     this.#sweep();
     const answer = delivery.partition.acknowledge(delivery);
     if (answer === 'stale' || answer === 'frozen') return answer;
-    this.#ended(answer === 'done' ? [delivery] : []);
+    if (answer === 'done') this.#finished.tellOfOne(delivery);
+    this.#settleSoon();
     return delivery.partition.place.flush('durable');
   }
 
@@ -222,7 +230,7 @@ export class ShareGroup {
     this.#check();
     this.#sweep();
     const refused = endEach(deliveries, (each) => each.partition.extend(each, leaseMs));
-    this.#arm();
+    this.#timer.arm();
     return refused;
   }
 
@@ -295,10 +303,10 @@ export class ShareGroup {
 
   /**
    * Hears of messages that are done with; undefined: nobody knows which; none: `unfinished` may be
-   * less for another reason.
+   * less for another reason. Is not called while it is not wanted.
    */
-  onFinished(callback: FinishedCallback): void {
-    this.#finished.push(callback);
+  onFinished(callback: FinishedCallback, isWanted: () => boolean = () => true): void {
+    this.#finished.add(callback, isWanted);
   }
 
   /** Takes messages that had all their deliveries: then `archive`, or `giveBack`. */
@@ -369,7 +377,7 @@ export class ShareGroup {
 
   /** A message was finished by a transaction. */
   ended(partition: SharePartition, offset: number): void {
-    for (const callback of this.#finished) callback([{ partition: partition.partition, offset }]);
+    this.#finished.tell([{ partition: partition.partition, offset }]);
     this.#settle();
     this.upkeep.finished();
   }
@@ -412,8 +420,7 @@ export class ShareGroup {
     this.#isClosed = true;
     this.#aside.close();
     this.#handOut.end();
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#timer.close();
     await this.upkeep.close();
     await this.#partitions.close();
   }
@@ -437,23 +444,16 @@ export class ShareGroup {
     this.#sweep();
     const done: Delivery[] = [];
     const refused = endEach(deliveries, end, done);
-    this.#ended(done);
+    this.#finished.tellOf(done);
+    this.#settle();
+    this.upkeep.finished();
     await flush(deliveries, 'durable');
     return refused;
   }
 
-  #ended(deliveries: readonly Delivery[]): void {
-    if (deliveries.length > 0 && this.#finished.length > 0) {
-      const finished = finishedOf(deliveries);
-      for (const callback of this.#finished) callback(finished);
-    }
-    this.#settle();
-    this.upkeep.finished();
-  }
-
   /** Nobody knows which messages are finished now. */
   #tellAll(): void {
-    for (const callback of this.#finished) callback(undefined);
+    this.#finished.tell(undefined);
     this.#settle();
     this.upkeep.finished();
   }
@@ -469,23 +469,25 @@ export class ShareGroup {
     for (const { feed } of this.partitions()) feed.roomMade();
     this.#handOut.wake();
     this.#aside.tellExhausted();
-    this.#arm();
+    this.#timer.arm();
   }
 
-  /** The timer for leases and delays; it looks at the first time that something may end. */
-  #arm(): void {
-    if (this.#isClosed) return;
-    let dueMs = Number.POSITIVE_INFINITY;
-    for (const { state } of this.partitions()) dueMs = Math.min(dueMs, state.nextMs ?? dueMs);
-    if (dueMs === Number.POSITIVE_INFINITY) return;
-    if (this.#timer !== undefined && this.#timer.dueMs <= dueMs) return;
-    this.#timer?.cancel();
-    const delayMs = Math.max(0, dueMs - this.#clock.monotonicMs());
-    const cancel = this.#clock.schedule(delayMs, () => {
-      this.#timer = undefined;
-      this.#sweep();
+  /** The same once for all messages that are acknowledged one by one in this turn. */
+  #settleSoon(): void {
+    if (this.#isSettlingSoon) return;
+    this.#isSettlingSoon = true;
+    queueMicrotask(() => {
+      this.#isSettlingSoon = false;
+      if (this.#isClosed) return;
       this.#settle();
+      this.upkeep.finished();
     });
-    this.#timer = { dueMs, cancel };
+  }
+
+  /** The first time at which a lease or a delay may end, monotonic; infinite: none will. */
+  #nextMs(): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { state } of this.partitions()) nextMs = Math.min(nextMs, state.nextMs ?? nextMs);
+    return nextMs;
   }
 }

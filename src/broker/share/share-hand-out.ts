@@ -20,7 +20,9 @@ export interface HandOutParts {
   readonly partitions: () => readonly SharePartition[];
   readonly find: (partition: number) => SharePartition | undefined;
   readonly partitionCount: () => number;
-  /** Resolves when the partitions that exist can be used, to whether that took time. */
+  /** Whether the partitions that exist can be used. */
+  readonly isSettled: () => boolean;
+  /** Resolves when they can, to whether that took time. */
   readonly settled: () => Promise<boolean>;
   readonly picker: PartitionPicker | undefined;
   /** Whether the member is the one that receives. */
@@ -68,10 +70,14 @@ export class ShareHandOut {
       check();
       if (member.isClosed) throw createError('CONSUMER_CLOSED', {});
       signal?.throwIfAborted();
-      while (this.#isThin(request.max) && (await this.#readMore(undefined))) check();
+      while (this.#isThin(request.max) && (await this.#readMore(this.#parts.partitions()))) {
+        check();
+      }
       let taken = this.#takeInTurn(member, request);
       if (taken === 'nothing' || isPartition(taken)) {
-        if (await this.#readMore(isPartition(taken) ? [taken] : undefined)) continue;
+        const wanted = isPartition(taken) ? [taken] : this.#parts.partitions();
+        // Mostly there is nothing to read: nothing is waited for then.
+        if (this.#mayReadMore(wanted) && (await this.#readMore(wanted))) continue;
       }
       if (!isTaken(taken)) {
         if (clock.monotonicMs() >= deadlineMs) return [];
@@ -221,6 +227,7 @@ export class ShareHandOut {
 
   /** Reads what did not fit in memory, when somebody waits for it. */
   #lookUp(partition: SharePartition): void {
+    if (!partition.mayLookUp) return;
     partition.lookUp().then(
       (hasLooked) => {
         if (hasLooked) this.wake();
@@ -244,11 +251,19 @@ export class ShareHandOut {
     return this.#picker.order(ready, this.#order);
   }
 
+  /** Whether there is something to wait for; if not, messages are wanted as they come. */
+  #mayReadMore(partitions: readonly SharePartition[]): boolean {
+    if (!this.#parts.isSettled()) return true;
+    for (const { feed, mayLookUp } of partitions) if (feed.isBehind || mayLookUp) return true;
+    for (const { feed } of partitions) feed.want();
+    return false;
+  }
+
   /** Reads what was not read yet; whether something may have changed. */
-  async #readMore(wanted: readonly SharePartition[] | undefined): Promise<boolean> {
-    if (await this.#parts.settled()) return true;
-    const partitions = wanted ?? this.#parts.partitions();
-    const looked = await Promise.all(partitions.map((partition) => partition.lookUp()));
+  async #readMore(partitions: readonly SharePartition[]): Promise<boolean> {
+    if (!this.#parts.isSettled() && (await this.#parts.settled())) return true;
+    const keyed = partitions.filter(({ mayLookUp }) => mayLookUp);
+    const looked = await Promise.all(keyed.map((partition) => partition.lookUp()));
     const behind = partitions.filter(({ feed }) => feed.isBehind);
     if (behind.length > 0) await Promise.race(behind.map(({ feed }) => feed.fill()));
     else for (const { feed } of partitions) feed.want();
@@ -287,6 +302,7 @@ export class ShareHandOut {
   }
 
   #putExpiredAside(taken: Taken, filter: NonNullable<ShareRequest['filter']>): void {
+    if (!taken.deliveries.some(({ record }) => filter(record) === 'expired')) return;
     const expired: Delivery[] = [];
     const kept: Delivery[] = [];
     for (const delivery of taken.deliveries) {
@@ -297,13 +313,10 @@ export class ShareHandOut {
     if (expired.length > 0) this.#parts.expired(expired);
   }
 
-  async #store({ deliveries, partitions }: Taken): Promise<void> {
+  #store({ deliveries, partitions }: Taken): Promise<unknown> {
     const [only] = partitions;
-    if (partitions.length === 1 && only !== undefined) {
-      await only.storeDeliveries(deliveries);
-      return;
-    }
-    await Promise.all(
+    if (partitions.length === 1 && only !== undefined) return only.storeDeliveries(deliveries);
+    return Promise.all(
       partitions.map((partition) =>
         partition.storeDeliveries(deliveries.filter((each) => each.partition === partition)),
       ),

@@ -104,8 +104,9 @@ export class DeliveryLedger {
     assert(offset >= this.#startOffset, 'the message is not finished');
     if (ending === 'Archived') this.#archived.add(offset);
     if (ending === 'Archived' || delivery !== 1) this.#keep(offset, { ending, delivery });
-    this.#finished.add(offset);
-    if (offset === this.#startOffset) this.#moveStart(this.#finished.firstMissing(offset));
+    // Mostly in the order of the log: what is below the start is not kept.
+    if (offset === this.#startOffset) this.#moveStart(this.#finished.firstMissing(offset + 1));
+    else this.#finished.add(offset);
   }
 
   /** There is nothing at offsets in [first, end) that are not known. */

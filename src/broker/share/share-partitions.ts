@@ -68,6 +68,11 @@ export class SharePartitions {
     this.#open(partition).catch(() => this.#failed.add(partition));
   }
 
+  /** Whether all partitions that are in use can be used now. */
+  get isSettled(): boolean {
+    return this.#opening.size === 0 && this.#failed.size === 0;
+  }
+
   /**
    * Resolves when all partitions that are in use can be used, to whether that took time. Throws
    * what opening throws.

@@ -33,7 +33,9 @@ export function isTakersReceipt(receipt: number): boolean {
 }
 
 export function slotOf(receipt: number): number {
-  return Math.abs(receipt) % SLOTS_MAX;
+  // The remainder of two numbers that are no small integers would be a call of `fmod`.
+  const number = Math.abs(receipt);
+  return number - Math.floor(number / SLOTS_MAX) * SLOTS_MAX;
 }
 
 /** The number of the delivery: 1 is the first of the message. */

@@ -8,16 +8,61 @@
 import type { Cancel, Clock } from '../../base/clock.js';
 import { DeadlineHeap } from '../../base/deadline-heap.js';
 import type { ShareMember } from './share-member.js';
+import { WaitSignals } from './share-wait-signals.js';
 
 export interface ShareWaiter<Request> {
   readonly member: ShareMember;
   readonly request: Request;
 }
 
-interface Waiting<Request, Taken> extends ShareWaiter<Request> {
-  isOver: boolean;
-  resolve(taken: Taken | undefined): void;
-  reject(error: unknown): void;
+class Waiting<Request, Taken> implements ShareWaiter<Request> {
+  readonly member: ShareMember;
+  readonly request: Request;
+  readonly promise: Promise<Taken | undefined>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #signals: WaitSignals<Waiting<Request, Taken>>;
+  #settle: ((taken: Taken | undefined) => void) | undefined;
+  #fail: ((error: unknown) => void) | undefined;
+
+  constructor(
+    { member, request }: ShareWaiter<Request>,
+    signal: AbortSignal | undefined,
+    signals: WaitSignals<Waiting<Request, Taken>>,
+  ) {
+    this.member = member;
+    this.request = request;
+    this.#signal = signal;
+    this.#signals = signals;
+    this.promise = new Promise((resolve, reject) => {
+      this.#settle = resolve;
+      this.#fail = reject;
+    });
+    if (signal !== undefined) signals.add(signal, this);
+  }
+
+  get isOver(): boolean {
+    return this.#settle === undefined;
+  }
+
+  resolve(taken: Taken | undefined): void {
+    this.#settle?.(taken);
+    this.#leave();
+  }
+
+  reject(error: unknown): void {
+    this.#fail?.(error);
+    this.#leave();
+  }
+
+  abort(reason: unknown): void {
+    this.reject(reason);
+  }
+
+  #leave(): void {
+    this.#settle = undefined;
+    this.#fail = undefined;
+    if (this.#signal !== undefined) this.#signals.remove(this.#signal, this);
+  }
 }
 
 const COMPACT_AT = 1_024;
@@ -25,6 +70,7 @@ const COMPACT_AT = 1_024;
 export class ShareWaits<Request, Taken> {
   readonly #clock: Clock;
   readonly #take: (waiter: ShareWaiter<Request>) => Taken | 'nothing' | 'not-now';
+  readonly #signals = new WaitSignals<Waiting<Request, Taken>>(() => this.#drop());
   #waiting: Waiting<Request, Taken>[] = [];
   #deadlines = new DeadlineHeap<Waiting<Request, Taken>>();
   #timer: { readonly dueMs: number; readonly cancel: Cancel } | undefined;
@@ -54,41 +100,16 @@ export class ShareWaits<Request, Taken> {
 
   /** What was taken, or nothing at the deadline; rejects with the signal's reason. */
   wait(
-    { member, request }: ShareWaiter<Request>,
+    waiter: ShareWaiter<Request>,
     deadlineMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Taken | undefined> {
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        waiting.isOver = true;
-        signal?.removeEventListener('abort', aborted);
-      };
-      const waiting: Waiting<Request, Taken> = {
-        member,
-        request,
-        isOver: false,
-        resolve: (taken) => {
-          leave();
-          resolve(taken);
-        },
-        reject: (error) => {
-          leave();
-          reject(error);
-        },
-      };
-      const aborted = (): void => {
-        waiting.reject(signal?.reason);
-        this.#drop();
-      };
-      if (signal?.aborted === true) {
-        reject(signal.reason);
-        return;
-      }
-      signal?.addEventListener('abort', aborted);
-      this.#add(waiting, deadlineMs);
-      // Something may have come since the member looked.
-      this.wake();
-    });
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
+    const waiting = new Waiting<Request, Taken>(waiter, signal, this.#signals);
+    this.#add(waiting, deadlineMs);
+    // Something may have come since the member looked.
+    this.wake();
+    return waiting.promise;
   }
 
   /** There may be something for those who wait: looked at once, after this step. */
