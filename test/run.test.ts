@@ -108,6 +108,27 @@ test('run: files that end badly only in one process are a failure', (t) => {
   assert.match(output, /they end badly \(before its tests had ended\) in one process, not alone/);
 });
 
+test('run: an error that nobody catches fails the file whose test made it', (t) => {
+  const { status, lastLine, output } = runTests(t, {
+    ...smokes,
+    'test/base/a.test.js': `import { test } from 'node:test';
+      const turn = () => new Promise((resolve) => setImmediate(resolve));
+      test('early', async () => {
+        setImmediate(() => { throw new Error('too late'); });
+        await turn();
+        await turn();
+      });`,
+    'test/base/b.test.js': `import { test } from 'node:test';
+      test('early', async () => { void Promise.reject(new Error('for nobody')); });`,
+    'test/base/c.test.js': PASSING,
+  });
+  assert.equal(status, 1);
+  assert.equal(lastLine, '6 passed, 2 failed, 0 skipped');
+  assert.match(output, /FAILED {2}base\/a\.test\.js: the process ended badly \(exit code 1\)/);
+  assert.match(output, /nobody caught Error: too late\n {4}at /);
+  assert.match(output, /nobody caught Error: for nobody\n {4}at /);
+});
+
 test('run: skips are listed with their reasons', (t) => {
   const { status, lastLine, output } = runTests(t, {
     'test/base/a.test.js': `import { test } from 'node:test';

@@ -1,8 +1,9 @@
 /**
  * Runs the compiled tests, and what else must stay healthy (fuzz and bench smoke).
  *
- * As many processes as there are processors take what comes next; `support/test-plan.ts` says what
- * shares one, and in which order. The seconds of a group are those of its processes together.
+ * One process more than there are processors takes what comes next, since some wait for a disk or
+ * a child; `support/test-plan.ts` says what shares one, and in which order. The seconds of a group
+ * are those of its processes together.
  * `--only <text>` keeps the files and commands whose path contains the text. All random tests of a
  * run have one seed, a new one each time, or that of MILLRACE_SEED; a failure is printed with the
  * command that repeats it. Exit code 1 when anything failed, when nothing ran, or when a test left
@@ -117,7 +118,7 @@ async function runAll(works: readonly Work[]): Promise<Group[]> {
       }
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, lane));
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, lane));
   return groups;
 }
 
