@@ -22,7 +22,8 @@ import { batchBytes, batchCount, stampCrc } from '../src/storage/batch-header.js
 import { createBatchMemory } from '../src/storage/batch-memory.js';
 import type { RecordInput } from '../src/storage/record.js';
 import { type DrawnBatch, drawBatch } from './draw-batch.js';
-import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { boundedMemory } from './memory.js';
 import { isSameBytes, mutate, mutateWithin } from './mutate.js';
 
@@ -37,21 +38,21 @@ const CODES = [
 const RATIO_MAX = 1032;
 const SPARE_BYTES = 512 * 1024;
 
-export function run(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, (event) => {
-    const { prng } = event;
-    if (prng.boolean(0.1)) {
-      tryBytes(event, drawGarbage(event), undefined);
-      return;
-    }
-    const drawn = drawBatch(prng);
-    const kind = prng.integer(100);
-    if (kind < 5) checkWhole(event, drawn);
-    else if (kind < 10) tryShortened(event, drawn);
-    else if (kind < 55) tryBytes(event, mutate(prng, drawn.bytes), drawn);
-    else tryBytes(event, restamped(event, drawn), undefined);
-  });
+export function tryBatch(event: FuzzEvent): void {
+  const { prng } = event;
+  if (prng.boolean(0.1)) {
+    tryBytes(event, drawGarbage(event), undefined);
+    return;
+  }
+  const drawn = drawBatch(prng);
+  const kind = prng.integer(100);
+  if (kind < 5) checkWhole(event, drawn);
+  else if (kind < 10) tryShortened(event, drawn);
+  else if (kind < 55) tryBytes(event, mutate(prng, drawn.bytes), drawn);
+  else tryBytes(event, restamped(event, drawn), undefined);
 }
+
+export const fuzz = fuzzWith(tryBatch);
 
 /** Noise; often with a header that gets past the first looks. */
 function drawGarbage({ prng }: FuzzEvent): Uint8Array {

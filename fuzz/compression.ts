@@ -12,7 +12,8 @@ import { limits } from '../src/base/limits.js';
 import type { Prng } from '../src/base/prng.js';
 import { type Codec, codecNamed } from '../src/storage/compression.js';
 import { availableCodecs } from './draw-batch.js';
-import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { boundedMemory } from './memory.js';
 import { isSameBytes, mutate } from './mutate.js';
 
@@ -28,21 +29,21 @@ const BOMB_BYTES = 2 * 1024 * 1024;
 /** Bombs are large on one side only: made once. */
 const bombs = new Map<string, Buffer>();
 
-export function run(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, (event) => {
-    const { prng } = event;
-    const codec = codecNamed(prng.pick(availableCodecs));
-    const drawn = prng.integer(100);
-    if (drawn < 20) roundTrip(event, codec);
-    else if (drawn < 28) explode(event, codec);
-    else if (drawn < 36) inflate(event, codec, drawClaim(event, codec), drawLimit(event));
-    else if (drawn < 44) inflate(event, codec, prng.bytes(prng.integer(200)), drawLimit(event));
-    else {
-      const stream = codec.compress(drawContent(event));
-      inflate(event, codec, mutate(prng, stream), drawLimit(event));
-    }
-  });
+export function tryCodec(event: FuzzEvent): void {
+  const { prng } = event;
+  const codec = codecNamed(prng.pick(availableCodecs));
+  const drawn = prng.integer(100);
+  if (drawn < 20) roundTrip(event, codec);
+  else if (drawn < 28) explode(event, codec);
+  else if (drawn < 36) inflate(event, codec, drawClaim(event, codec), drawLimit(event));
+  else if (drawn < 44) inflate(event, codec, prng.bytes(prng.integer(200)), drawLimit(event));
+  else {
+    const stream = codec.compress(drawContent(event));
+    inflate(event, codec, mutate(prng, stream), drawLimit(event));
+  }
 }
+
+export const fuzz = fuzzWith(tryCodec);
 
 function roundTrip(event: FuzzEvent, codec: Codec): void {
   const content = drawContent(event);

@@ -25,6 +25,8 @@ export type FuzzCoverage = ReadonlyMap<string, number>;
 
 export interface FuzzEvent {
   readonly number: number;
+  /** Whether the run ends with this one. */
+  readonly isLast: boolean;
   readonly prng: Prng;
   /** Counts one more thing that was met. */
   met(name: string): void;
@@ -54,11 +56,11 @@ export class FuzzFailure extends Error {
   }
 }
 
+/** What a target does in one event: whatever it draws comes from the event. */
+export type FuzzOne = (event: FuzzEvent) => void | Promise<void>;
+
 /** Runs `one` for each event, in order. */
-export async function runEvents(
-  options: FuzzOptions,
-  one: (event: FuzzEvent) => void | Promise<void>,
-): Promise<FuzzCoverage> {
+export async function runEvents(options: FuzzOptions, one: FuzzOne): Promise<FuzzCoverage> {
   const { seed, events, firstEvent = 0 } = options;
   const coverage = new Map<string, number>();
   for (let number = firstEvent; number < firstEvent + events; number += 1) {
@@ -66,6 +68,7 @@ export async function runEvents(
     let description = '';
     const event: FuzzEvent = {
       number,
+      isLast: number === firstEvent + events - 1,
       prng: new Prng(seed * EVENTS_MAX + number),
       met: (name) => {
         coverage.set(name, (coverage.get(name) ?? 0) + 1);

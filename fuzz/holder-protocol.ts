@@ -20,22 +20,23 @@ import {
   parseRequest,
 } from '../src/storage/holder-protocol.js';
 import { drawRecord } from './draw-batch.js';
-import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { boundedMemory } from './memory.js';
 import { isSameBytes, mutate } from './mutate.js';
 
 const FIRST_BYTES = 4096;
 const SPARE_BYTES = 256 * 1024;
 
-export function run(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, (event) => {
-    const drawn = event.prng.integer(100);
-    if (drawn < 35) tryRequest(event);
-    else if (drawn < 65) tryReply(event);
-    else if (drawn < 90) tryFrames(event);
-    else tryLockFile(event);
-  });
+export function tryHolder(event: FuzzEvent): void {
+  const drawn = event.prng.integer(100);
+  if (drawn < 35) tryRequest(event);
+  else if (drawn < 65) tryReply(event);
+  else if (drawn < 90) tryFrames(event);
+  else tryLockFile(event);
 }
+
+export const fuzz = fuzzWith(tryHolder);
 
 function tryRequest(event: FuzzEvent): void {
   const { prng } = event;

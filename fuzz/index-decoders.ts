@@ -10,7 +10,8 @@ import assert from 'node:assert/strict';
 import type { Prng } from '../src/base/prng.js';
 import { OffsetIndex } from '../src/index/offset-index.js';
 import { TimeIndex } from '../src/index/time-index.js';
-import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { boundedMemory } from './memory.js';
 import { isSameBytes, mutate } from './mutate.js';
 
@@ -19,55 +20,57 @@ type Entry = readonly [first: number, second: number];
 const LOOKUPS = 8;
 const SPARE_BYTES = 64 * 1024;
 
-export function runOffsetIndex(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, (event) => {
-    const entries = drawRising(event.prng, 2 ** 31 - 1, 2 ** 31 - 1);
-    const index = new OffsetIndex(event.prng.integer(4));
-    for (const [relative, position] of entries) index.append(relative, position);
-    checkOffsets(event, index, entries);
-    const segmentBytes = (entries.at(-1)?.[1] ?? 0) + 1 + event.prng.integer(100);
-    const bytes = event.prng.boolean(0.1) ? index.encode() : mutate(event.prng, index.encode());
-    event.input(bytes, `.index of a segment of ${segmentBytes} bytes`);
-    const decoded = boundedMemory(4 * bytes.length + SPARE_BYTES, () =>
-      OffsetIndex.decode(bytes, segmentBytes),
-    );
-    const expected = decodeOffsets(bytes, segmentBytes);
-    event.met(decoded === 'invalid' ? 'invalid' : 'accepted');
-    assert.equal(decoded === 'invalid', expected === 'invalid', 'the model agrees');
-    if (decoded === 'invalid' || expected === 'invalid') return;
-    assert.ok(isSameBytes(decoded.encode(), bytes), 'an index is written as it was read');
-    checkOffsets(event, decoded, expected);
-    const cutAt = event.prng.integer(segmentBytes + 1);
-    decoded.truncate(cutAt);
-    checkOffsets(
-      event,
-      decoded,
-      expected.filter(([, position]) => position < cutAt),
-    );
-  });
+export function tryOffsetIndex(event: FuzzEvent): void {
+  const entries = drawRising(event.prng, 2 ** 31 - 1, 2 ** 31 - 1);
+  const index = new OffsetIndex(event.prng.integer(4));
+  for (const [relative, position] of entries) index.append(relative, position);
+  checkOffsets(event, index, entries);
+  const segmentBytes = (entries.at(-1)?.[1] ?? 0) + 1 + event.prng.integer(100);
+  const bytes = event.prng.boolean(0.1) ? index.encode() : mutate(event.prng, index.encode());
+  event.input(bytes, `.index of a segment of ${segmentBytes} bytes`);
+  const decoded = boundedMemory(4 * bytes.length + SPARE_BYTES, () =>
+    OffsetIndex.decode(bytes, segmentBytes),
+  );
+  const expected = decodeOffsets(bytes, segmentBytes);
+  event.met(decoded === 'invalid' ? 'invalid' : 'accepted');
+  assert.equal(decoded === 'invalid', expected === 'invalid', 'the model agrees');
+  if (decoded === 'invalid' || expected === 'invalid') return;
+  assert.ok(isSameBytes(decoded.encode(), bytes), 'an index is written as it was read');
+  checkOffsets(event, decoded, expected);
+  const cutAt = event.prng.integer(segmentBytes + 1);
+  decoded.truncate(cutAt);
+  checkOffsets(
+    event,
+    decoded,
+    expected.filter(([, position]) => position < cutAt),
+  );
 }
 
-export function runTimeIndex(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, (event) => {
-    const entries = drawRising(event.prng, 2 ** 53 - 1, 2 ** 31 - 1);
-    const index = new TimeIndex(event.prng.integer(4));
-    for (const [timestamp, relative] of entries) {
-      index.appendIfLarger(timestamp, relative);
-      // What is not newer than all before makes no entry.
-      if (event.prng.boolean(0.2)) index.appendIfLarger(timestamp, relative);
-    }
-    checkTimes(event, index, entries);
-    const bytes = event.prng.boolean(0.1) ? index.encode() : mutate(event.prng, index.encode());
-    event.input(bytes, '.timeindex');
-    const decoded = boundedMemory(4 * bytes.length + SPARE_BYTES, () => TimeIndex.decode(bytes));
-    const expected = decodeTimes(bytes);
-    event.met(decoded === 'invalid' ? 'invalid' : 'accepted');
-    assert.equal(decoded === 'invalid', expected === 'invalid', 'the model agrees');
-    if (decoded === 'invalid' || expected === 'invalid') return;
-    assert.ok(isSameBytes(decoded.encode(), bytes), 'an index is written as it was read');
-    checkTimes(event, decoded, expected);
-  });
+export function tryTimeIndex(event: FuzzEvent): void {
+  const entries = drawRising(event.prng, 2 ** 53 - 1, 2 ** 31 - 1);
+  const index = new TimeIndex(event.prng.integer(4));
+  for (const [timestamp, relative] of entries) {
+    index.appendIfLarger(timestamp, relative);
+    // What is not newer than all before makes no entry.
+    if (event.prng.boolean(0.2)) index.appendIfLarger(timestamp, relative);
+  }
+  checkTimes(event, index, entries);
+  const bytes = event.prng.boolean(0.1) ? index.encode() : mutate(event.prng, index.encode());
+  event.input(bytes, '.timeindex');
+  const decoded = boundedMemory(4 * bytes.length + SPARE_BYTES, () => TimeIndex.decode(bytes));
+  const expected = decodeTimes(bytes);
+  event.met(decoded === 'invalid' ? 'invalid' : 'accepted');
+  assert.equal(decoded === 'invalid', expected === 'invalid', 'the model agrees');
+  if (decoded === 'invalid' || expected === 'invalid') return;
+  assert.ok(isSameBytes(decoded.encode(), bytes), 'an index is written as it was read');
+  checkTimes(event, decoded, expected);
 }
+
+/** Both, one by the first draw. */
+export const fuzz = fuzzWith((event) => {
+  if (event.prng.boolean()) tryOffsetIndex(event);
+  else tryTimeIndex(event);
+});
 
 /** Pairs that rise in both places, from close together to far apart. */
 function drawRising(prng: Prng, firstMax: number, secondMax: number): Entry[] {

@@ -13,7 +13,8 @@ import { FrameSplitter } from '../src/server/kafka/frame-splitter.js';
 import { readRequest, readRequestStart, writeRequest } from '../src/server/kafka/wire-api.js';
 import { WireReader } from '../src/server/kafka/wire-reader.js';
 import { drawMessage } from '../test/support/kafka-messages.js';
-import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { boundedMemory } from './memory.js';
 import { mutate } from './mutate.js';
 
@@ -23,12 +24,12 @@ const SPARE_BYTES = 512 * 1024;
 /** What a field costs in memory, beside its bytes on the wire. */
 const BYTES_PER_BYTE = 400;
 
-export function run(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, (event) => {
-    if (event.prng.integer(100) < 80) tryRequest(event);
-    else tryFrames(event);
-  });
+export function tryKafka(event: FuzzEvent): void {
+  if (event.prng.integer(100) < 80) tryRequest(event);
+  else tryFrames(event);
 }
+
+export const fuzz = fuzzWith(tryKafka);
 
 function tryRequest(event: FuzzEvent): void {
   const { prng } = event;

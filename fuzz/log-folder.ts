@@ -15,18 +15,20 @@ import type { ReadFrom } from '../src/storage/read-start.js';
 import { DIRECTORY, type SimLog } from '../test/support/log-fixture.js';
 import { recordText } from '../test/support/log-oracle.js';
 import { damageOne } from './damage.js';
-import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { makeSampleLogs, type SampleLog } from './sample-logs.js';
 
 const FRESH = { key: 'fresh', value: 'appended after the damage', timestamp: 1_800_000_000_000 };
 
 let samples: readonly SampleLog[] | undefined;
 
-export async function run(options: FuzzOptions): Promise<FuzzCoverage> {
+export async function tryAnyFolder(event: FuzzEvent): Promise<void> {
   samples ??= await makeSampleLogs();
-  const known = samples;
-  return await runEvents(options, (event) => tryFolder(event, event.prng.pick(known)));
+  await tryFolder(event, event.prng.pick(samples));
 }
+
+export const fuzz = fuzzWith(tryAnyFolder);
 
 async function tryFolder(event: FuzzEvent, sample: SampleLog): Promise<void> {
   const { prng } = event;

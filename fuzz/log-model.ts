@@ -6,7 +6,8 @@
  * a power cut may take is the business of the crash explorer.
  */
 
-import { type FuzzCoverage, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { LogLife } from './log-life.js';
 
 type Act = (life: LogLife) => void | Promise<void>;
@@ -38,20 +39,20 @@ const deck: readonly Step[] = steps.flatMap((step) =>
   Array.from({ length: step.share }, () => step),
 );
 
-export function run(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, async (event) => {
-    const { prng } = event;
-    const life = new LogLife(prng);
-    const names: string[] = [];
-    await life.begin();
-    for (let left = 10 + prng.integer(40); left > 0; left -= 1) {
-      const { name, act } = prng.pick(deck);
-      names.push(name);
-      event.input(new Uint8Array(0), `steps: ${names.join(', ')}`);
-      event.met(name);
-      await act(life);
-      life.checkEnds();
-    }
-    await life.end();
-  });
+export async function tryLife(event: FuzzEvent): Promise<void> {
+  const { prng } = event;
+  const life = new LogLife(prng);
+  const names: string[] = [];
+  await life.begin();
+  for (let left = 10 + prng.integer(40); left > 0; left -= 1) {
+    const { name, act } = prng.pick(deck);
+    names.push(name);
+    event.input(new Uint8Array(0), `steps: ${names.join(', ')}`);
+    event.met(name);
+    await act(life);
+    life.checkEnds();
+  }
+  await life.end();
 }
+
+export const fuzz = fuzzWith(tryLife);

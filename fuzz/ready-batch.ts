@@ -15,7 +15,8 @@ import { batchBaseOffset, stampCrc } from '../src/storage/batch-header.js';
 import { createBatchMemory } from '../src/storage/batch-memory.js';
 import { checkReadyBatch, type ReadyBatch } from '../src/storage/batch-ready.js';
 import { drawBatch } from './draw-batch.js';
-import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { boundedMemory } from './memory.js';
 import { mutate, mutateWithin } from './mutate.js';
 
@@ -33,24 +34,24 @@ const CODES: readonly string[] = [
 const RATIO_MAX = 1032;
 const SPARE_BYTES = 512 * 1024;
 
-export function run(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, (event) => {
-    const bytes = drawBytes(event);
-    const cleanup = event.prng.pick(['delete', 'compact'] as const);
-    const limits = { cleanup, recordBytesMax: 8192, batchBytesMax: 1024 * 1024 };
-    event.input(bytes, `a ready-made batch for a log with cleanup '${cleanup}'`);
-    const outcome = boundedMemory(RATIO_MAX * bytes.length + SPARE_BYTES, () => {
-      try {
-        return checkReadyBatch(bytes, limits);
-      } catch (error) {
-        assert.ok(error instanceof MillraceError && CODES.includes(error.code), String(error));
-        return error.code;
-      }
-    });
-    event.met(typeof outcome === 'string' ? outcome : 'taken');
-    if (typeof outcome !== 'string') checkTaken(bytes, outcome, cleanup);
+export function tryReadyBatch(event: FuzzEvent): void {
+  const bytes = drawBytes(event);
+  const cleanup = event.prng.pick(['delete', 'compact'] as const);
+  const limits = { cleanup, recordBytesMax: 8192, batchBytesMax: 1024 * 1024 };
+  event.input(bytes, `a ready-made batch for a log with cleanup '${cleanup}'`);
+  const outcome = boundedMemory(RATIO_MAX * bytes.length + SPARE_BYTES, () => {
+    try {
+      return checkReadyBatch(bytes, limits);
+    } catch (error) {
+      assert.ok(error instanceof MillraceError && CODES.includes(error.code), String(error));
+      return error.code;
+    }
   });
+  event.met(typeof outcome === 'string' ? outcome : 'taken');
+  if (typeof outcome !== 'string') checkTaken(bytes, outcome, cleanup);
 }
+
+export const fuzz = fuzzWith(tryReadyBatch);
 
 function drawBytes({ prng }: FuzzEvent): Buffer {
   const { bytes } = drawBatch(prng);

@@ -28,7 +28,8 @@ import {
 } from '../src/storage/producer-snapshot.js';
 import { decodeSeal, encodeSeal } from '../src/storage/seal.js';
 import { decodeTxnIndex, encodeTxnIndex } from '../src/storage/transactions.js';
-import { type FuzzCoverage, type FuzzEvent, type FuzzOptions, runEvents } from './event.js';
+import type { FuzzEvent } from './event.js';
+import { fuzzWith } from './fuzz-data.js';
 import { boundedMemory } from './memory.js';
 import { isSameBytes, mutate, mutateWithin } from './mutate.js';
 import { tryWatermarkFile } from './watermark-file.js';
@@ -81,12 +82,12 @@ const files: readonly SideFile[] = [
   },
 ];
 
-export function run(options: FuzzOptions): Promise<FuzzCoverage> {
-  return runEvents(options, (event) => {
-    if (event.prng.boolean(0.25)) tryWatermarkFile(event);
-    else tryFile(event, event.prng.pick(files));
-  });
+export function trySideFile(event: FuzzEvent): void {
+  if (event.prng.boolean(0.25)) tryWatermarkFile(event);
+  else tryFile(event, event.prng.pick(files));
 }
+
+export const fuzz = fuzzWith(trySideFile);
 
 function tryFile(event: FuzzEvent, file: SideFile): void {
   const { prng } = event;
