@@ -13,6 +13,8 @@ type OptionName = keyof TopicOptions;
 /** The numbers of the protocol for what kind of value a setting has. */
 export const configTypes = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const;
 type ConfigType = keyof typeof configTypes;
+/** The same for where its value comes from. */
+export const configSources = { topic: 1, server: 4, default: 5 } as const;
 
 interface Setting {
   readonly option: OptionName;
@@ -119,6 +121,31 @@ const withoutRetention = { retentionMs: 'unlimited', retentionBytes: 'unlimited'
 /** A setting's value in Kafka's text. */
 export function shownSetting(setting: Setting, value: unknown): string {
   return setting.show?.(value) ?? String(value);
+}
+
+export interface ShownSetting {
+  readonly name: string;
+  readonly value: string;
+  readonly type: ConfigType;
+  readonly readOnly: boolean;
+  readonly configSource: number;
+}
+
+/** Every setting of a topic, by name. `usual` is what a topic has for which nobody says anything. */
+export function shownSettings(
+  options: Readonly<Partial<Record<OptionName, unknown>>>,
+  usual: Readonly<Partial<Record<OptionName, unknown>>>,
+): ShownSetting[] {
+  const own = Object.entries(topicSettings).map(([name, setting]): ShownSetting => {
+    const value = shownSetting(setting, options[setting.option]);
+    const isUsual = value === shownSetting(setting, usual[setting.option]);
+    const configSource = isUsual ? configSources.default : configSources.topic;
+    return { name, value, type: setting.type, readOnly: false, configSource };
+  });
+  const fixed = Object.entries(fixedSettings).map(([name, { value, type }]): ShownSetting => {
+    return { name, value, type, readOnly: true, configSource: configSources.default };
+  });
+  return [...own, ...fixed].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 const kafka = 'INVALID_CONFIG';

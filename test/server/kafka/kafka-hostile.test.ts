@@ -45,8 +45,9 @@ test('hostile: bytes behind a request, as librdkafka sends them, change nothing'
   await withServer(async ({ client, failures }) => {
     const one = await client();
     // Metadata in version 13: all topics, none made, no operations, no tags; and three bytes more.
-    const body = '00' + '00' + '00' + '00' + '00' + '010000';
-    one.socket.write(Buffer.from('00000012' + '0003000d' + '00000007' + 'ffff' + body, 'hex'));
+    const header = '00000012' + '0003' + '000d' + '00000007' + 'ffff' + '00';
+    const frame = [header, '00', '00', '00', '00', '010000'].join('');
+    one.socket.write(Buffer.from(frame, 'hex'));
     assert.equal((await one.frame())?.readInt32BE(0), 7);
     assert.equal((await one.ask(metadata, 9, { topics: [] })).brokers.length, 1);
     assert.deepEqual(failures, []);

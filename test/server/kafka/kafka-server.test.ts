@@ -322,6 +322,17 @@ test('server: settings have the names of Kafka, and change with its operations',
     const topic = { name: 't', numPartitions: 2, replicationFactor: -1, configs };
     const made = await one.ask(createTopics, 5, { topics: [topic] } as never);
     assert.equal(made.topics[0]?.errorCode, kafkaErrors.NONE, `${made.topics[0]?.errorMessage}`);
+    const told = made.topics[0]?.configs?.map(({ name, value, configSource }) => {
+      return [name, value, configSource];
+    });
+    const [ofTopic, usual] = [1, 5];
+    assert.deepEqual(
+      told?.filter(([name]) => name === 'retention.ms' || name === 'cleanup.policy'),
+      [
+        ['cleanup.policy', 'delete', usual],
+        ['retention.ms', '1000000', ofTopic],
+      ],
+    );
     const shown = async () => {
       const resources = [{ resourceType: 2, resourceName: 't', configurationKeys: null }];
       const { results } = await one.ask(describeConfigs, 4, { resources } as never);
@@ -342,6 +353,18 @@ test('server: settings have the names of Kafka, and change with its operations',
     assert.equal(await change('retention.ms', 2, '5'), kafkaErrors.INVALID_CONFIG);
     assert.equal(await change('no.such.thing', 0, '5'), kafkaErrors.INVALID_CONFIG);
     assert.equal(await change('min.insync.replicas', 0, '2'), kafkaErrors.INVALID_CONFIG);
+  });
+});
+
+test('server: a record that a compacted topic cannot take is named by its place', async () => {
+  await withServer(async ({ client, broker }) => {
+    await broker.createTopic('t', { cleanup: 'compact' });
+    const answer = await send(await client(), 't', batchOf([{ key: 'k' }, { value: 'no key' }]));
+    assert.equal(answer?.errorCode, kafkaErrors.INVALID_RECORD);
+    assert.deepEqual(
+      answer?.recordErrors.map(({ batchIndex }) => batchIndex),
+      [1],
+    );
   });
 });
 

@@ -16,11 +16,15 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Reads one topic and writes another, each step one transaction with the offsets that it read;
  * every third one is aborted, and what it read is read again. A server that dies in between is
- * waited for. Modes: seed TOPIC COUNT, copy FROM TO COUNT, fence TOPIC, read TOPIC.
+ * waited for. Modes: seed TOPIC COUNT, feed TOPIC, copy FROM TO COUNT, fence TOPIC, read TOPIC.
+ *
+ * <p>feed is an idempotent producer under the same server, until it is killed: each record is sent
+ * until it is stored, and how many are acknowledged is told.
  */
 final class CopyTransactionally {
     private static final int STEP_RECORDS = 20;
@@ -36,6 +40,7 @@ final class CopyTransactionally {
         CopyTransactionally self = new CopyTransactionally(args[0]);
         switch (args[1]) {
             case "seed" -> self.seed(args[2], Integer.parseInt(args[3]));
+            case "feed" -> self.feed(args[2]);
             case "copy" -> self.copy(args[2], args[3], Integer.parseInt(args[4]));
             case "fence" -> self.fence(args[2]);
             case "read" -> self.read(args[2]);
@@ -49,6 +54,24 @@ final class CopyTransactionally {
             for (int index = 0; index < count; index++) {
                 producer.send(new ProducerRecord<>(topic, 0, null, Integer.toString(index)));
             }
+        }
+    }
+
+    private void feed(String topic) throws InterruptedException {
+        KafkaProducer<String, String> producer = producer(null);
+        AtomicLong acknowledged = new AtomicLong();
+        for (int index = 0; ; index++) {
+            producer.send(
+                    new ProducerRecord<>(topic, 0, null, Integer.toString(index)),
+                    (stored, error) -> {
+                        if (error != null) {
+                            System.out.println("failed: " + error);
+                        } else {
+                            System.out.println("acknowledged " + acknowledged.incrementAndGet());
+                        }
+                    });
+            // Enough for a load that is always under way, and little enough to be read again.
+            Thread.sleep(2);
         }
     }
 
@@ -176,6 +199,8 @@ final class CopyTransactionally {
         if (id != null) {
             settings.put("transactional.id", id);
             settings.put("transaction.timeout.ms", 20_000);
+        } else {
+            settings.put("delivery.timeout.ms", Integer.MAX_VALUE);
         }
         return new KafkaProducer<>(settings, new StringSerializer(), new StringSerializer());
     }

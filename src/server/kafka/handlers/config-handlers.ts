@@ -11,9 +11,10 @@ import type { KafkaNode } from '../kafka-node.js';
 import { NODE_ID } from '../kafka-node.js';
 import { alterConfigs, describeConfigs, incrementalAlterConfigs } from '../messages/topics.js';
 import {
+  configSources,
   configTypes,
-  fixedSettings,
   shownSetting,
+  shownSettings,
   topicOptionsFrom,
   topicSettings,
 } from '../topic-configs.js';
@@ -29,9 +30,6 @@ interface Resource {
 
 const TOPIC = 2;
 const SERVER = 4;
-const OF_TOPIC = 1;
-const DEFAULT = 5;
-const STATIC = 4;
 const operations = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
 export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
@@ -95,20 +93,15 @@ function settingsOf({ engine, config }: KafkaNode, resource: Resource): ShownCon
       'default.replication.factor': '1',
       'num.partitions': String(config.partitions),
       'message.max.bytes': String(config.requestBytesMax),
-    }).map(([name, value]) => shown(name, value, 'string', STATIC, true));
+    }).map(([name, value]) => shown(name, value, 'string', configSources.server, true));
   }
   checkTopic(resource);
   const { config: options } = engine.topics.get(resourceName).definition;
-  const usual = engine.topics.defaults();
-  const own = Object.entries(topicSettings).map(([name, setting]) => {
-    const value = shownSetting(setting, options[setting.option]);
-    const isUsual = value === shownSetting(setting, usual[setting.option]);
-    return shown(name, value, setting.type, isUsual ? DEFAULT : OF_TOPIC, false);
-  });
-  const fixed = Object.entries(fixedSettings).map(([name, { value, type }]) =>
-    shown(name, value, type, DEFAULT, true),
+  return shownSettings(options, engine.topics.defaults()).map(
+    ({ name, value, type, configSource, readOnly }) => {
+      return shown(name, value, type, configSource, readOnly);
+    },
   );
-  return [...own, ...fixed].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 function shown(

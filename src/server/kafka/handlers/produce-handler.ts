@@ -5,7 +5,7 @@
  * in the order of its requests, because nothing is awaited before a log that is open has them.
  */
 
-import { createError } from '../../../base/errors.js';
+import { createError, MillraceError } from '../../../base/errors.js';
 import type { ClientBatch, PartitionLog, TransactionIdentity } from '../../../broker/main.js';
 import type { Acks, AppendResult } from '../../../storage/main.js';
 import type { RequestAccess } from '../authorization.js';
@@ -134,7 +134,16 @@ function stored(index: number, log: PartitionLog, { baseOffset }: AppendResult):
 
 function failed(index: number, error: unknown): PartitionAnswer {
   const message = error instanceof Error ? error.message : String(error);
-  return refused(index, kafkaErrorOf(error), message);
+  const recordErrors = recordErrorsOf(error, message);
+  return { ...refused(index, kafkaErrorOf(error), message), recordErrors };
+}
+
+/** Clients tell who sent it which record of a batch is at fault. */
+function recordErrorsOf(error: unknown, message: string): PartitionAnswer['recordErrors'] {
+  if (!(error instanceof MillraceError) || error.code !== 'KEY_REQUIRED') return [];
+  const { index: batchIndex } = error.facts;
+  if (typeof batchIndex !== 'number') return [];
+  return [{ batchIndex, batchIndexErrorMessage: message }];
 }
 
 function refused(index: number, errorCode: number, errorMessage: string | null): PartitionAnswer {

@@ -8,7 +8,7 @@ import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
 import type { Handlers } from '../handler-table.js';
 import type { KafkaNode } from '../kafka-node.js';
 import { createPartitions, createTopics, deleteTopics } from '../messages/topics.js';
-import { topicOptionsFrom } from '../topic-configs.js';
+import { shownSettings, topicOptionsFrom } from '../topic-configs.js';
 import type { RequestOf, ResponseOf } from '../wire-api.js';
 import { NO_UUID } from '../wire-type.js';
 
@@ -91,8 +91,14 @@ async function create(
     topicConfigErrorCode: kafkaErrors.NONE,
     numPartitions: isMade ? topic.partitions : AS_THE_SERVER_LIKES,
     replicationFactor: isMade ? 1 : AS_THE_SERVER_LIKES,
-    configs: [],
+    configs: isMade ? settingsOf(topic.definition.config, engine.topics.defaults()) : [],
   };
+}
+
+function settingsOf(...options: Parameters<typeof shownSettings>): CreatedTopic['configs'] {
+  return shownSettings(...options).map(({ name, value, readOnly, configSource }) => {
+    return { name, value, readOnly, configSource, isSensitive: false };
+  });
 }
 
 function nameOf({ engine }: KafkaNode, topicId: string): string | null {
