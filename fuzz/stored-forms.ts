@@ -162,6 +162,7 @@ function drawOffsets(prng: Prng): StateEntry {
         protocolType: 'consumer',
         generation: prng.integer(9),
         emptySinceMs,
+        hasEpochs: prng.boolean(),
       });
     }
     case 3:

@@ -112,7 +112,7 @@ async function run(): Promise<number> {
   await checkKafkaLogsIn(checks, children, toolchain, join(folder, 'users'));
   await checkKafkaJoinsEpochGroups(checks, children, toolchain, join(folder, 'epochs'));
   if (scale === 'full') {
-    await checkKafkaCopiesTransactionally(checks, children, toolchain, join(folder, 'copied'));
+    await checkKafkaCopiesTransactionally(checks, children, toolchain, join(folder, 'copied'), 10);
   }
   const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
   console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
