@@ -131,7 +131,7 @@ export interface ShownSetting {
   readonly configSource: number;
 }
 
-/** Every setting of a topic, by name. `usual` is what a topic has for which nobody says anything. */
+/** Every setting of a topic, by name; `usual` is what it has for which nobody says anything. */
 export function shownSettings(
   options: Readonly<Partial<Record<OptionName, unknown>>>,
   usual: Readonly<Partial<Record<OptionName, unknown>>>,
