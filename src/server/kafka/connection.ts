@@ -14,7 +14,7 @@ import { RequestAccess } from './authorization.js';
 import { kafkaErrors } from './error-codes.js';
 import { FrameSplitter } from './frame-splitter.js';
 import type { AnswerFrame, Handler, Handlers, RequestContext } from './handler-table.js';
-import { apiVersions } from './messages/cluster.js';
+import { apiVersions, saslAuthenticate } from './messages/cluster.js';
 import type { SaslSession } from './sasl-session.js';
 import {
   type RequestHeader,
@@ -55,7 +55,9 @@ const FRAME_BYTES_BEFORE_LOGIN = 64 * 1024;
 /** A request that was begun, and its answer once it is there. */
 interface Pending {
   readonly bytes: number;
-  readonly handler: Handler;
+  /** Of its API. */
+  readonly name: string;
+  readonly mayOverlap: boolean;
   isAnswered: boolean;
   answer: AnswerFrame;
 }
@@ -166,10 +168,14 @@ export class Connection {
     // Behind another request the next one waits, but behind those that may overlap.
     const { requestsInFlightMax, requestBytesInFlight } = this.#limits;
     if (this.#pendingBytes >= requestBytesInFlight) return false;
-    return last.handler.mayOverlap && this.#pending.length < requestsInFlightMax;
+    return last.mayOverlap && this.#pending.length < requestsInFlightMax;
   }
 
   #begin(frame: Buffer): void {
+    if (this.#sasl.takesTokens) {
+      this.#beginToken(frame);
+      return;
+    }
     const reader = new WireReader(frame);
     const header = readRequestStart(reader);
     if (!this.#sasl.mayBegin(header.key)) {
@@ -186,10 +192,12 @@ export class Connection {
       return;
     }
     const bytes = frame.length;
-    const pending: Pending = { bytes, handler, isAnswered: false, answer: undefined };
+    const { name } = handler.api;
+    const { mayOverlap } = handler;
+    const pending: Pending = { bytes, name, mayOverlap, isAnswered: false, answer: undefined };
     this.#pending.push(pending);
     this.#pendingBytes += bytes;
-    this.#home.begun(handler.api.name, bytes);
+    this.#home.begun(name, bytes);
     const answer = handler.answer(header, reader, this.#contextOf(header, handler));
     if (answer instanceof Promise) {
       answer.then(
@@ -197,6 +205,26 @@ export class Connection {
         (error: unknown) => this.#fail(error),
       );
     } else this.#answer(pending, answer);
+  }
+
+  /** What the mechanism says is answered in a frame without a header. */
+  #beginToken(frame: Buffer): void {
+    const bytes = frame.length;
+    const { name } = saslAuthenticate;
+    const pending: Pending = {
+      bytes,
+      name,
+      mayOverlap: false,
+      isAnswered: false,
+      answer: undefined,
+    };
+    this.#pending.push(pending);
+    this.#pendingBytes += bytes;
+    this.#home.begun(name, bytes);
+    this.#sasl.answerToken(frame).then(
+      (token) => this.#answer(pending, token === undefined ? undefined : framed(token)),
+      (error: unknown) => this.#fail(error),
+    );
   }
 
   #contextOf({ version, clientId }: RequestHeader, { api }: Handler): RequestContext {
@@ -233,7 +261,7 @@ export class Connection {
       this.#pending.shift();
       this.#pendingBytes -= first.bytes;
       if (first.answer === undefined) continue;
-      this.#home.answered(first.handler.api.name, this.#send(first.answer));
+      this.#home.answered(first.name, this.#send(first.answer));
     }
     if (this.#sasl.hasFailed && !this.#isDraining) {
       this.#home.failed(createError('AUTHENTICATION_FAILED', { host: this.#socket.remoteAddress }));
@@ -273,4 +301,11 @@ export class Connection {
     this.end();
     this.#home.ended();
   }
+}
+
+/** Behind its length. */
+function framed(token: Uint8Array): readonly Uint8Array[] {
+  const length = Buffer.alloc(4);
+  length.writeInt32BE(token.length);
+  return [length, token];
 }

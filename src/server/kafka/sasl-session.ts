@@ -3,6 +3,9 @@
  *
  *     unknown -> chosen -> [challenged] -> known
  *
+ * After the oldest version of SaslHandshake frames are what the mechanism says, and no requests,
+ * until it is known who asks; what is wrong then has no answer.
+ *
  * One wrong step ends the connection, once its answer is sent. Where there are no users, everybody
  * is welcome, and logging in is a mistake.
  */
@@ -37,6 +40,7 @@ type SaslState =
 export class SaslSession {
   readonly #list: AccessList | undefined;
   #state: SaslState = { kind: 'unknown' };
+  #isBare = false;
 
   constructor(list: AccessList | undefined) {
     this.#list = list;
@@ -62,7 +66,14 @@ export class SaslSession {
     return this.isWelcome || openToAll.includes(apiKey);
   }
 
-  choose(name: string): ResponseOf<typeof saslHandshake> {
+  /** Whether the next frame is what the mechanism says. */
+  get takesTokens(): boolean {
+    const { kind } = this.#state;
+    return this.#isBare && (kind === 'chosen' || kind === 'challenged');
+  }
+
+  /** `isBare`: what the mechanism says comes without requests around it. */
+  choose(name: string, isBare = false): ResponseOf<typeof saslHandshake> {
     const { ILLEGAL_SASL_STATE, NONE, UNSUPPORTED_SASL_MECHANISM } = kafkaErrors;
     const mechanism = mechanisms.find((one) => one === name);
     const told = this.#list === undefined ? [] : mechanisms;
@@ -74,7 +85,14 @@ export class SaslSession {
       return { errorCode: UNSUPPORTED_SASL_MECHANISM, mechanisms: told };
     }
     this.#state = { kind: 'chosen', mechanism };
+    this.#isBare = isBare;
     return { errorCode: NONE, mechanisms: told };
+  }
+
+  /** The answer to a frame of the mechanism; undefined: there is none, and the connection ends. */
+  async answerToken(token: Uint8Array): Promise<Uint8Array | undefined> {
+    const { errorCode, authBytes } = await this.authenticate(token);
+    return errorCode === kafkaErrors.NONE ? authBytes : undefined;
   }
 
   async authenticate(message: Uint8Array): Promise<Authenticated> {

@@ -22,7 +22,7 @@ import { TlsIdentity } from '../../../src/server/tls-identity.js';
 import { batchOf } from '../../support/batch-fixtures.js';
 import { rejection } from '../../support/fixtures.js';
 import { KafkaClient, until, withServer } from '../../support/kafka-client.js';
-import { accessFor, loginPlain, loginScram } from '../../support/kafka-login.js';
+import { accessFor, loginPlain, loginPlainBare, loginScram } from '../../support/kafka-login.js';
 import { tlsFiles } from '../../support/tls-fixture.js';
 
 const { SASL_AUTHENTICATION_FAILED, ILLEGAL_SASL_STATE, UNSUPPORTED_SASL_MECHANISM } = kafkaErrors;
@@ -82,6 +82,33 @@ test('login: before it nothing is read but what logs in', async () => {
       assert.equal(await two.frame(), undefined);
       const codes = failures.map((error) => hasCode(error, 'AUTHENTICATION_FAILED'));
       assert.deepEqual(codes, [true, false]);
+    },
+    {},
+    { access },
+  );
+});
+
+test('login: the oldest clients log in without requests around what they say', async () => {
+  const access = await accessFor({ alice: [] });
+  const ways: readonly ((client: KafkaClient, user: string, word?: string) => Promise<number>)[] = [
+    loginPlainBare,
+    (client, user, word) => loginScram(client, 'sha256', user, word, true),
+    (client, user, word) => loginScram(client, 'sha512', user, word, true),
+  ];
+  await withServer(
+    async ({ client }) => {
+      for (const login of ways) {
+        const one = await client();
+        assert.equal(await login(one, 'alice'), 0);
+        assert.equal((await one.ask(metadata, 9, { topics: [] })).brokers.length, 1);
+        const other = await client();
+        assert.equal(await login(other, 'alice', 'wrong'), -1);
+        assert.equal(await other.frame(), undefined, 'the connection is ended');
+      }
+      const early = await client();
+      await early.ask(saslHandshake, 0, { mechanism: 'PLAIN' });
+      early.post(metadata, 9, { topics: [] });
+      assert.equal(await early.frame(), undefined, 'a request is not what the mechanism says');
     },
     {},
     { access },

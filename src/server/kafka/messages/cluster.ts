@@ -226,8 +226,8 @@ export const describeLogDirs = defineApi({
 export const saslHandshake = defineApi({
   key: 17,
   name: 'SaslHandshake',
-  // After version 0 what follows has no header.
-  versions: [1, 1],
+  /** After version 0 what follows is no request: see `SaslSession.takesTokens`. */
+  versions: [0, 1],
   request: { mechanism: field(text) },
   response: { errorCode: field(int16), mechanisms: field(list(text)) },
 });
