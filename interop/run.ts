@@ -24,6 +24,7 @@ import { checkKafkaReadsCompacted } from './kafka-reads-compacted.js';
 import { checkKafkaReadsMillrace } from './kafka-reads-millrace.js';
 import { checkKafkaReadsProducers } from './kafka-reads-producers.js';
 import { checkKafkaServesMillrace } from './kafka-serves-millrace.js';
+import { checkKafkaTakesShares } from './kafka-takes-shares.js';
 import { checkKafkaTalksToMillrace } from './kafka-talks-to-millrace.js';
 import { KafkaTools, type Scale } from './kafka-tools.js';
 import { checkMillraceReadsKafka } from './millrace-reads-kafka.js';
@@ -110,6 +111,7 @@ async function run(): Promise<number> {
   await checkKafkaParsesMessages(checks, tools, scale);
   await checkKafkaTalksToMillrace(checks, children, toolchain, join(folder, 'clients'));
   await checkKafkaLogsIn(checks, children, toolchain, join(folder, 'users'));
+  await checkKafkaTakesShares(checks, children, toolchain, join(folder, 'shares'));
   await checkKafkaJoinsEpochGroups(checks, children, toolchain, join(folder, 'epochs'));
   if (scale === 'full') {
     await checkKafkaCopiesTransactionally(checks, children, toolchain, join(folder, 'copied'), 10);

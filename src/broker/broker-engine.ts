@@ -4,6 +4,8 @@
 
 import type { Clock } from '../base/clock.js';
 import type { BrokerGroups } from './broker-groups.js';
+import type { BrokerShares } from './broker-shares.js';
+import type { GroupSettings } from './group/group-settings.js';
 import type { ProducerIds } from './producer/producer-ids.js';
 import type { TopicRegistry } from './topic/topic-registry.js';
 import type { TransactionCoordinator } from './transaction/transaction-coordinator.js';
@@ -14,6 +16,8 @@ export interface BrokerEngine {
   readonly clock: Clock;
   readonly topics: TopicRegistry;
   readonly groups: BrokerGroups;
+  readonly groupSettings: GroupSettings;
+  readonly shares: BrokerShares;
   readonly ids: ProducerIds;
   readonly transactions: TransactionCoordinator;
 }

@@ -17,6 +17,7 @@ import { BrokerQueues } from './broker-queues.js';
 import { BrokerShares } from './broker-shares.js';
 import { queueTarget } from './exchange/exchange-queue.js';
 import type { GroupOptions } from './group/group-options.js';
+import { GroupSettings } from './group/group-settings.js';
 import { Deduplications } from './producer/deduplications.js';
 import { ProducerCore } from './producer/producer-core.js';
 import { ProducerIds } from './producer/producer-ids.js';
@@ -40,6 +41,7 @@ export interface BrokerParts {
   readonly states: OpenStates;
   readonly deduplications: Deduplications;
   readonly groups: BrokerGroups;
+  readonly groupSettings: GroupSettings;
   readonly consumers: BrokerConsumers;
   readonly shares: BrokerShares;
   /** Share groups that consumers of topics use. */
@@ -54,6 +56,7 @@ export interface BrokerParts {
 const DEFINITIONS = internalFolder('topics');
 const PRODUCERS = internalFolder('producers');
 const DEDUPLICATION = internalFolder('deduplication');
+const GROUP_SETTINGS = internalFolder('group-settings');
 
 /** Throws as `Broker.open`; then nothing stays open. */
 export async function openBrokerParts(
@@ -91,6 +94,9 @@ async function openOver(first: FirstParts, options: GroupOptions): Promise<Broke
   const deduplications = deduplicationsOf(first, names);
   const groups = await BrokerGroups.open({ registry: topics, states, environment, options }, names);
   const shares = await BrokerShares.open({ registry: topics, states, environment }, names);
+  const groupSettings = await GroupSettings.open(() => states.open(GROUP_SETTINGS), {
+    isThere: names.includes(GROUP_SETTINGS),
+  });
   const journal = () => shares.journal();
   const transactions = await TransactionCoordinator.open(
     { directory, environment, states, topics, groups, ids, journal },
@@ -136,6 +142,7 @@ async function openOver(first: FirstParts, options: GroupOptions): Promise<Broke
     ids,
     deduplications,
     groups,
+    groupSettings,
     consumers,
     shares,
     shareOpenings,

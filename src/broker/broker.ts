@@ -277,8 +277,9 @@ export class Broker extends QueueFace {
   /** @internal What servers of wire protocols are made over. */
   get engine(): BrokerEngine {
     const topics = this.#topics();
-    const { id, environment, groups, ids, transactions } = this.#parts;
-    return { id, clock: environment.clock, topics, groups, ids, transactions };
+    const { id, environment, groups, groupSettings, shares, ids, transactions } = this.#parts;
+    const { clock } = environment;
+    return { id, clock, topics, groups, groupSettings, shares, ids, transactions };
   }
 
   /** @internal What sends and commits in one step. */

@@ -12,6 +12,7 @@ export type { BrokerEngine } from './broker-engine.js';
 export type { BrokerEnvironment } from './broker-environment.js';
 export type { BrokerOptions } from './broker-options.js';
 export type { BytesQueue, TypedQueueOptions } from './broker-queue-face.js';
+export type { SharedGroup } from './broker-shares.js';
 export type {
   Consumer,
   ConsumerCloseOptions,
@@ -52,6 +53,7 @@ export type {
   MemberDescription,
 } from './group/group-description.js';
 export type { GroupLag } from './group/group-diagnostics.js';
+export type { GroupSettings } from './group/group-settings.js';
 export type { TopicPartition } from './group/group-topics.js';
 export type { TransactionOffset } from './group/group-transactions.js';
 export type { Groups } from './group/groups.js';
@@ -118,17 +120,21 @@ export type { QueueWorkerStats } from './queue/queue-worker-stats.js';
 export type { RequestStats } from './queue/request-replies.js';
 export type { ShareConsumer, SharedMessage } from './share/share-consumer.js';
 export {
+  groupConfigOf,
+  resolveShareOptions,
   type ShareOptions,
   type ShareReceiveOptions,
   type ShareReleaseOptions,
   shareOptionTable,
 } from './share/share-consumer-options.js';
+export type { Delivery } from './share/share-delivered.js';
 export type { DeliveryCounts } from './share/share-delivery-options.js';
 export type { StateRange } from './share/share-describe.js';
 export type { ShareDescription, SharePartitionDescription } from './share/share-description.js';
 export type { ShareResetTarget } from './share/share-group-config.js';
+export type { ShareMember } from './share/share-member.js';
 export type { ShareMessage, ShareRejectOptions } from './share/share-message.js';
-export type { ShareListing, ShareName, Shares } from './share/shares.js';
+export { isGroupOfQueue, type ShareListing, type ShareName, Shares } from './share/shares.js';
 export { bytes, type Codec, type ConsumerRecord } from './topic/codec.js';
 export {
   json,
@@ -137,6 +143,7 @@ export {
   type StandardSchema,
 } from './topic/codec-json.js';
 export { msgpack } from './topic/codec-msgpack.js';
+export type { HostedTopic } from './topic/hosted-topic.js';
 export type { PartitionLog } from './topic/partition-log.js';
 export type { Topic } from './topic/topic.js';
 export {

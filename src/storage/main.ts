@@ -16,6 +16,7 @@ export type { AppendResult } from './append-waiters.js';
 export { Batch } from './batch.js';
 export type { BatchCursor, BorrowedBytes, BorrowedRecord } from './batch-cursor.js';
 export { BatchDraft } from './batch-draft.js';
+export { batchOf } from './batch-of-records.js';
 export type { PassReport } from './cleaning-loop.js';
 export type { CodecName } from './compression.js';
 export { type DumpOptions, dumpFile, dumpLog } from './dump.js';

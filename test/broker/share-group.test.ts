@@ -101,3 +101,29 @@ test('share group: released messages come again, after their delays', async () =
   assert.deepEqual(valuesOf(await later), ['a2']);
   await next.close();
 });
+
+test('share group: who takes from some partitions only holds up nobody in the others', async () => {
+  const world = await ShareWorld.open({ partitions: 2 });
+  const send = async (value: string, partition: number): Promise<void> => {
+    await world.topic.send([{ value, partition }]);
+    world.group.noticePartition(partition);
+    await settled();
+  };
+  await send('a1', 0);
+  await send('b1', 1);
+  const [some, any] = [world.group.join(), world.group.join()];
+  const partitions = new Set([1]);
+  assert.deepEqual(valuesOf(await some.receive({ max: 10, partitions })), ['b1']);
+  const waiting = some.receive({ max: 10, partitions, waitMs: 1_000 });
+  assert.ok(await isPending(waiting));
+  const behind = any.receive({ max: 1 });
+  assert.deepEqual(valuesOf(await behind), ['a1']);
+  const later = any.receive({ max: 1, waitMs: 1_000 });
+  assert.ok(await isPending(later));
+  await send('a2', 0);
+  assert.deepEqual(valuesOf(await later), ['a2']);
+  assert.ok(await isPending(waiting));
+  await send('b2', 1);
+  assert.deepEqual(valuesOf(await waiting), ['b2']);
+  await world.close();
+});

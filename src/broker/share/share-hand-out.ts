@@ -135,7 +135,11 @@ export class ShareHandOut {
   }
 
   #takeInTurn(member: ShareMember, request: ShareRequest): Outcome {
-    const isAhead = this.#waits.hasAhead(member.priority, (other) => this.#mayTake(other));
+    // Who waits for some partitions only may be waiting where there are messages in others.
+    const isAhead = this.#waits.hasAhead(
+      member.priority,
+      (other) => other.request.partitions === undefined && this.#mayTake(other.member),
+    );
     return isAhead ? 'not-now' : this.#take(member, request);
   }
 
@@ -148,7 +152,8 @@ export class ShareHandOut {
       partition.feed.want();
       this.#lookUp(partition);
     }
-    return 'nothing';
+    // Where one finds nothing in some partitions, another may in others.
+    return request.partitions === undefined ? 'nothing' : 'not-now';
   }
 
   #mayTake(member: ShareMember): boolean {
@@ -175,13 +180,14 @@ export class ShareHandOut {
       count: Math.min(request.max, memberCount, inFlightCountMax - count),
       bytes: Math.min(request.maxBytes ?? Infinity, memberBytes, inFlightBytesMax - bytes),
     };
-    return this.#takeFrom(member, room, request.leaseMs ?? leaseMs);
+    return this.#takeFrom(member, room, request.leaseMs ?? leaseMs, request.partitions);
   }
 
   #takeFrom(
     member: ShareMember,
     room: { readonly count: number; readonly bytes: number },
     leaseMs: number,
+    wanted: ShareRequest['partitions'],
   ): Outcome {
     const nowMs = this.#parts.clock.monotonicMs();
     const ordered = this.#ordered(nowMs);
@@ -190,7 +196,7 @@ export class ShareHandOut {
     let bytesLeft = room.bytes;
     for (let at = 0; at < ordered && deliveries.length < room.count; at += 1) {
       const partition = this.#parts.find(this.#order[at] ?? 0);
-      if (partition === undefined) continue;
+      if (partition === undefined || wanted?.has(partition.partition) === false) continue;
       if (!partition.state.isReady) {
         if (deliveries.length === 0) return partition;
         break;

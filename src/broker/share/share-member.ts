@@ -37,6 +37,8 @@ export interface ShareRequest {
   readonly max: number;
   /** Bytes of key, value and headers at most; one message is given anyway. */
   readonly maxBytes?: number | undefined;
+  /** Only of these partitions. */
+  readonly partitions?: ReadonlySet<number> | undefined;
   /** How long to wait for the first message; 0 (the default): not at all. */
   readonly waitMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;

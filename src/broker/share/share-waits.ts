@@ -90,10 +90,10 @@ export class ShareWaits<Request, Taken> {
   }
 
   /** Whether one who waits and could take comes before a member of this priority. */
-  hasAhead(priority: number, mayTake: (member: ShareMember) => boolean): boolean {
-    for (const { member } of this.#waiting) {
-      if (member.priority < priority) return false;
-      if (mayTake(member)) return true;
+  hasAhead(priority: number, mayTake: (waiter: ShareWaiter<Request>) => boolean): boolean {
+    for (const waiting of this.#waiting) {
+      if (waiting.member.priority < priority) return false;
+      if (mayTake(waiting)) return true;
     }
     return false;
   }

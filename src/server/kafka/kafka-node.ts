@@ -2,11 +2,13 @@
  * The one node of the cluster that clients see, and what its handlers share.
  */
 
-import type { BrokerEngine } from '../../broker/main.js';
+import type { BrokerEngine, Shares } from '../../broker/main.js';
 import type { FetchSessions } from './fetch-sessions.js';
 import type { RequestContext } from './handler-table.js';
 import type { KafkaConfig } from './kafka-options.js';
 import type { LongPolls } from './long-polls.js';
+import type { ShareGroups } from './share-groups.js';
+import type { ShareSessions } from './share-sessions.js';
 
 export const NODE_ID = 0;
 
@@ -17,6 +19,10 @@ export interface KafkaNode {
   readonly clusterId: string;
   readonly polls: LongPolls;
   readonly fetchSessions: FetchSessions;
+  readonly shareGroups: ShareGroups;
+  readonly shareSessions: ShareSessions;
+  /** Where share groups are on their topics. */
+  readonly shares: Shares;
 }
 
 /** Where clients are told that the node is. */

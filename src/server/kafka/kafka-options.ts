@@ -99,6 +99,13 @@ export const kafkaOptionTable = optionTable({
     max: 100_000,
     doc: 'How many clients are remembered with what they fetch; the others say it each time.',
   },
+  shareSessions: {
+    unit: 'sessions',
+    default: 2_000,
+    min: 0,
+    max: 100_000,
+    doc: 'How many clients take messages from share groups at once.',
+  },
   handshakeMs: {
     unit: 'milliseconds',
     default: 30_000,

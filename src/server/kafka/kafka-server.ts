@@ -10,7 +10,7 @@ import type { Cancel } from '../../base/clock.js';
 import { createError, errnoOf } from '../../base/errors.js';
 import { type GivenOptions, resolveOptions } from '../../base/options.js';
 import { Prng, randomSeed } from '../../base/prng.js';
-import type { BrokerEngine } from '../../broker/main.js';
+import { type BrokerEngine, Shares } from '../../broker/main.js';
 import type { AccessList } from '../access/access-list.js';
 import type { MetricFamily } from '../metrics/prometheus-text.js';
 import type { TlsIdentity } from '../tls-identity.js';
@@ -28,6 +28,8 @@ import { addPartitionHandlers } from './handlers/partition-handlers.js';
 import { addProduceHandler } from './handlers/produce-handler.js';
 import { addProducerHandlers } from './handlers/producer-handlers.js';
 import { addSaslHandlers } from './handlers/sasl-handlers.js';
+import { addShareFetchHandlers } from './handlers/share-fetch-handlers.js';
+import { addShareGroupHandlers } from './handlers/share-group-handlers.js';
 import { addTopicHandlers } from './handlers/topic-handlers.js';
 import { addTransactionHandlers } from './handlers/transaction-handlers.js';
 import { KafkaCounters, type RefusalReason } from './kafka-counters.js';
@@ -36,6 +38,8 @@ import type { KafkaNode } from './kafka-node.js';
 import { checkAddress, type KafkaConfig, kafkaOptionTable } from './kafka-options.js';
 import { LongPolls } from './long-polls.js';
 import { SaslSession } from './sasl-session.js';
+import { ShareGroups } from './share-groups.js';
+import { ShareSessions } from './share-sessions.js';
 
 export type KafkaOptions = GivenOptions<typeof kafkaOptionTable>;
 
@@ -105,6 +109,12 @@ export class KafkaServer {
         { ...FETCH_SESSION_LIMITS, sessionsMax: config.fetchSessions },
         new Prng(randomSeed()),
       ),
+      shareGroups: new ShareGroups(engine),
+      shareSessions: new ShareSessions(config.shareSessions),
+      shares: new Shares(() => engine.shares, {
+        get: (name) => engine.topics.get(name),
+        all: () => engine.topics.list(),
+      }),
     };
     this.#events = events;
     this.#handlers = handlersOf(this.#node);
@@ -251,6 +261,8 @@ export class KafkaServer {
     });
     if (this.#connections.size > 0) await allEnded;
     cancel();
+    await this.#node.shareSessions.close();
+    await this.#node.shareGroups.close();
     await closed;
   }
 }
@@ -268,6 +280,8 @@ function handlersOf(node: KafkaNode): Handlers {
   addTopicHandlers(handlers, node);
   addPartitionHandlers(handlers, node);
   addConfigHandlers(handlers, node);
+  addShareGroupHandlers(handlers, node);
+  addShareFetchHandlers(handlers, node);
   addProducerHandlers(handlers, node);
   addTransactionHandlers(handlers, node);
   return handlers;

@@ -14,7 +14,7 @@ type OptionName = keyof TopicOptions;
 export const configTypes = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const;
 type ConfigType = keyof typeof configTypes;
 /** The same for where its value comes from. */
-export const configSources = { topic: 1, server: 4, default: 5 } as const;
+export const configSources = { topic: 1, server: 4, default: 5, group: 8 } as const;
 
 interface Setting {
   readonly option: OptionName;

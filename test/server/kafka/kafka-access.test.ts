@@ -70,6 +70,16 @@ const requests: Readonly<Record<string, readonly [version: number, request: obje
   AddOffsetsToTxn: [3, { transactionalId: ID, groupId: GROUP }],
   EndTxn: [3, { transactionalId: ID, committed: true }],
   TxnOffsetCommit: [3, { transactionalId: ID, groupId: GROUP, topics: byIndex }],
+  ShareGroupHeartbeat: [
+    1,
+    { groupId: GROUP, memberId: 'm', memberEpoch: 0, subscribedTopicNames: [T] },
+  ],
+  ShareGroupDescribe: [1, { groupIds: [GROUP] }],
+  ShareFetch: [1, { groupId: GROUP, memberId: 'm' }],
+  ShareAcknowledge: [1, { groupId: GROUP, memberId: 'm', shareSessionEpoch: 1 }],
+  DescribeShareGroupOffsets: [1, { groups: [{ groupId: GROUP, topics: null }] }],
+  AlterShareGroupOffsets: [0, { groupId: GROUP }],
+  DeleteShareGroupOffsets: [0, { groupId: GROUP }],
   DescribeTransactions: [0, { transactionalIds: [ID] }],
 };
 /** Nothing to deny, or what is not allowed is left out. */

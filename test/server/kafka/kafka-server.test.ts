@@ -121,7 +121,7 @@ test('server: a topic is found by its id, whatever stands for its name', async (
       const { topics } = await one.ask(metadata, 12, { topics: [{ topicId, name }] } as never);
       assert.deepEqual([topics[0]?.name, topics[0]?.errorCode], ['t', kafkaErrors.NONE]);
     }
-    const absent = { topicId: '0'.repeat(31) + '1', name: '' };
+    const absent = { topicId: `${'0'.repeat(31)}1`, name: '' };
     const { topics } = await one.ask(metadata, 12, { topics: [absent] } as never);
     assert.equal(topics[0]?.errorCode, kafkaErrors.UNKNOWN_TOPIC_ID);
     assert.equal(broker.listTopics().length, 1);

@@ -3,6 +3,7 @@
  * describe, delete.
  */
 
+import { createError } from '../../../base/errors.js';
 import type { RequestAccess } from '../authorization.js';
 import { kafkaErrorOf, kafkaErrors } from '../error-codes.js';
 import type { Handlers, RequestContext } from '../handler-table.js';
@@ -16,6 +17,7 @@ import {
   offsetFetch,
 } from '../messages/groups.js';
 import { partitionOf, topicOf } from '../partition-lookup.js';
+import { listShareGroups, sharedTopicsOf } from '../share-listing.js';
 import type { RequestOf, ResponseOf } from '../wire-api.js';
 import { NO_UUID } from '../wire-type.js';
 import { codeOf, identityOf } from './group-handlers.js';
@@ -38,6 +40,7 @@ const GROUPS_FROM = 8;
 const DEAD_FROM = 6;
 const LATEST = -1;
 const EARLIEST = -2;
+const shareGroup = { type: 'share', protocolType: 'share' } as const;
 /** A transaction holds the offset; the client asks again. */
 const unstable = {
   committedOffset: -1,
@@ -75,8 +78,8 @@ export function addCommitHandlers(handlers: Handlers, node: KafkaNode): void {
   });
   handlers.add(listGroups, async ({ statesFilter, typesFilter }, { access }) => {
     const { admin } = await node.engine.groups.coordinator();
-    const wanted = admin
-      .list()
+    const shared = (await listShareGroups(node)).map((group) => ({ ...group, ...shareGroup }));
+    const wanted = [...admin.list(), ...shared]
       .filter(({ groupId }) => access.may('group', groupId))
       .filter(({ state }) => statesFilter.length === 0 || statesFilter.some(isSame(state)))
       .filter(({ type }) => typesFilter.length === 0 || typesFilter.some(isSame(type)));
@@ -102,12 +105,26 @@ export function addCommitHandlers(handlers: Handlers, node: KafkaNode): void {
         groupId,
         errorCode: await codeOf(async () => {
           access.check('group', groupId);
-          const { admin } = await node.engine.groups.coordinator();
-          await admin.delete(groupId);
+          await remove(node, groupId);
         }),
       })),
     ),
   }));
+}
+
+/** A share group goes from all its topics. */
+async function remove(node: KafkaNode, groupId: string): Promise<void> {
+  const { admin } = await node.engine.groups.coordinator();
+  const topics = await sharedTopicsOf(node, groupId);
+  const isShared = topics.length > 0 || node.shareGroups.find(groupId) !== undefined;
+  if (!isShared || admin.list().some((group) => group.groupId === groupId)) {
+    await admin.delete(groupId);
+    return;
+  }
+  if (node.shareGroups.find(groupId) !== undefined) {
+    throw createError('GROUP_NOT_EMPTY', { group: groupId });
+  }
+  for (const topic of topics) await node.shares.delete({ group: groupId, topic });
 }
 
 async function commit(

@@ -4,12 +4,18 @@
  */
 
 import { createError } from '../../../base/errors.js';
-import { isAlterable, type TopicOptions } from '../../../broker/main.js';
+import {
+  type BrokerEngine,
+  isAlterable,
+  isGroupOfQueue,
+  type TopicOptions,
+} from '../../../broker/main.js';
 import type { RequestAccess } from '../authorization.js';
 import type { Handlers } from '../handler-table.js';
 import type { KafkaNode } from '../kafka-node.js';
 import { NODE_ID } from '../kafka-node.js';
 import { alterConfigs, describeConfigs, incrementalAlterConfigs } from '../messages/topics.js';
+import { checkGroupSetting, groupSettings, ShareGroupSettings } from '../share-settings.js';
 import {
   configSources,
   configTypes,
@@ -30,6 +36,7 @@ interface Resource {
 
 const TOPIC = 2;
 const SERVER = 4;
+const GROUP = 32;
 const operations = { set: 0, delete: 1, append: 2, subtract: 3 } as const;
 
 export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
@@ -53,6 +60,10 @@ export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
       resources.map(async ({ resourceType, resourceName, configs }) => ({
         ...(await outcomeOf(async () => {
           checkAccess(access, { resourceType, resourceName });
+          if (resourceType === GROUP) {
+            await alterGroup(node, resourceName, configs, validateOnly);
+            return;
+          }
           checkTopic({ resourceType, resourceName });
           await alter(node, resourceName, incrementedBy(node, resourceName, configs), validateOnly);
         })),
@@ -81,6 +92,7 @@ export function addConfigHandlers(handlers: Handlers, node: KafkaNode): void {
 
 function checkAccess(access: RequestAccess, { resourceType, resourceName }: Resource): void {
   if (resourceType === TOPIC) access.check('topic', resourceName);
+  else if (resourceType === GROUP) access.check('group', resourceName);
   else access.check('cluster');
 }
 
@@ -95,6 +107,7 @@ function settingsOf({ engine, config }: KafkaNode, resource: Resource): ShownCon
       'message.max.bytes': String(config.requestBytesMax),
     }).map(([name, value]) => shown(name, value, 'string', configSources.server, true));
   }
+  if (resourceType === GROUP) return settingsOfGroup(engine, resourceName);
   checkTopic(resource);
   const { config: options } = engine.topics.get(resourceName).definition;
   return shownSettings(options, engine.topics.defaults()).map(
@@ -102,6 +115,43 @@ function settingsOf({ engine, config }: KafkaNode, resource: Resource): ShownCon
       return shown(name, value, type, configSource, readOnly);
     },
   );
+}
+
+function settingsOfGroup({ groupSettings: kept }: BrokerEngine, group: string): ShownConfig[] {
+  const own = kept.of(group);
+  return Object.entries(groupSettings).map(([name, { type, usual }]) => {
+    const value = own.get(name);
+    const configSource = value === undefined ? configSources.default : configSources.group;
+    return shown(name, value ?? usual, type, configSource, false);
+  });
+}
+
+/** All or nothing; what members have was given out under the old ones. */
+async function alterGroup(
+  { engine }: KafkaNode,
+  group: string,
+  changes: readonly Change[],
+  isTrial: boolean,
+): Promise<void> {
+  const next = new Map<string, string | null>();
+  for (const { name, configOperation, value } of changes) {
+    const isKnown = configOperation === operations.set || configOperation === operations.delete;
+    if (!isKnown) {
+      const facts = { option: name, expected: 'a list', kafka: 'INVALID_CONFIG' };
+      throw createError('OPTION_INVALID', facts);
+    }
+    const given = configOperation === operations.set ? value : null;
+    checkGroupSetting(name, given);
+    next.set(name, given);
+  }
+  if (isTrial) return;
+  await engine.groupSettings.alter(group, next);
+  const settings = new ShareGroupSettings(engine.groupSettings, group);
+  const { leaseMs, deliveriesMax } = settings;
+  for (const topic of engine.topics.list()) {
+    if (isGroupOfQueue(topic, group)) continue;
+    engine.shares.find(topic, group)?.alter({ leaseMs, deliveriesMax });
+  }
 }
 
 function shown(

@@ -114,6 +114,121 @@ export const shareGroupDescribe = defineApi({
   },
 });
 
+const askedTopics = nullableList(
+  struct({ topicName: field(text), partitions: field(list(int32)) }),
+);
+
+export const describeShareGroupOffsets = defineApi({
+  key: 90,
+  name: 'DescribeShareGroupOffsets',
+  versions: [0, 1],
+  flexibleFrom: 0,
+  request: {
+    /** Topics that are null: all of the group. */
+    groups: field(list(struct({ groupId: field(text), topics: field(askedTopics) }))),
+  },
+  response: {
+    throttleTimeMs: field(int32),
+    groups: field(
+      list(
+        struct({
+          groupId: field(text),
+          topics: field(
+            list(
+              struct({
+                topicName: field(text),
+                topicId: field(uuid),
+                partitions: field(
+                  list(
+                    struct({
+                      partitionIndex: field(int32),
+                      startOffset: field(int64),
+                      leaderEpoch: field(int32),
+                      lag: field(int64, { from: 1, absent: -1 }),
+                      errorCode: field(int16),
+                      errorMessage: field(nullableText),
+                    }),
+                  ),
+                ),
+              }),
+            ),
+          ),
+          errorCode: field(int16),
+          errorMessage: field(nullableText),
+        }),
+      ),
+    ),
+  },
+});
+
+export const alterShareGroupOffsets = defineApi({
+  key: 91,
+  name: 'AlterShareGroupOffsets',
+  versions: [0, 0],
+  flexibleFrom: 0,
+  request: {
+    groupId: field(text),
+    topics: field(
+      list(
+        struct({
+          topicName: field(text),
+          partitions: field(
+            list(struct({ partitionIndex: field(int32), startOffset: field(int64) })),
+          ),
+        }),
+      ),
+    ),
+  },
+  response: {
+    throttleTimeMs: field(int32),
+    errorCode: field(int16),
+    errorMessage: field(nullableText),
+    responses: field(
+      list(
+        struct({
+          topicName: field(text),
+          topicId: field(uuid),
+          partitions: field(
+            list(
+              struct({
+                partitionIndex: field(int32),
+                errorCode: field(int16),
+                errorMessage: field(nullableText),
+              }),
+            ),
+          ),
+        }),
+      ),
+    ),
+  },
+});
+
+export const deleteShareGroupOffsets = defineApi({
+  key: 92,
+  name: 'DeleteShareGroupOffsets',
+  versions: [0, 0],
+  flexibleFrom: 0,
+  request: {
+    groupId: field(text),
+    topics: field(list(struct({ topicName: field(text) }))),
+  },
+  response: {
+    throttleTimeMs: field(int32),
+    errorCode: field(int16),
+    errorMessage: field(nullableText),
+    responses: field(
+      list(
+        struct({
+          topicName: field(text),
+          topicId: field(uuid),
+          errorCode: field(int16),
+          errorMessage: field(nullableText),
+        }),
+      ),
+    ),
+  },
+});
+
 export const shareFetch = defineApi({
   key: 78,
   name: 'ShareFetch',
