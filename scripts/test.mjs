@@ -10,7 +10,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const steps = [
   ['scripts/build.mjs'],
-  ['scripts/check.mjs'],
+  ['scripts/check.mjs', '--built'],
   ['dist/test/run.js', ...process.argv.slice(2)],
 ];
 
@@ -24,7 +24,7 @@ for (const [script, ...options] of steps) {
     console.error(`${script} failed`);
     process.exit(child.status ?? 1);
   }
-  if (options.length === 0 && script.startsWith('scripts/')) {
+  if (script.startsWith('scripts/')) {
     console.log(`${script} ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
   }
 }

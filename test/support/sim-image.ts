@@ -8,6 +8,8 @@ import { assert } from '../../src/base/assert.js';
 export const pageBytes = 4096;
 export const sectorBytes = 512;
 
+const zeros = Buffer.alloc(pageBytes);
+
 /** The content of a file; a missing page is a hole and reads as zeros. */
 export interface Image {
   readonly pages: (Uint8Array | undefined)[];
@@ -41,6 +43,7 @@ export function overwritePage(
   source: Uint8Array,
   start: number,
 ): Uint8Array {
+  if (source.length === pageBytes) return Uint8Array.prototype.slice.call(source);
   const made = new Uint8Array(pageBytes);
   if (page !== undefined) made.set(page);
   made.set(source, start);
@@ -54,6 +57,8 @@ export function trimImage(image: Image, bytes: number): void {
   const used = bytes % pageBytes;
   const last = image.pages[pageCount - 1];
   if (used === 0 || last === undefined) return;
+  // Most are trimmed already: the page can be shared on.
+  if (zeros.compare(last, used, pageBytes, used, pageBytes) === 0) return;
   const cut = new Uint8Array(pageBytes);
   cut.set(last.subarray(0, used));
   image.pages[pageCount - 1] = cut;
