@@ -83,6 +83,17 @@ export class PartitionTake {
     return log.durableOffset > this.#seenOffset;
   }
 
+  /**
+   * Asks for what is written and not on the disk yet: who fetches again and again without waiting
+   * would otherwise get it when the log syncs by itself, which may take a second.
+   */
+  hurry(): void {
+    const log = this.#log;
+    if (log === undefined || this.hasFailed || log.writtenOffset <= this.#seenOffset) return;
+    // Nobody waits for it here; a log that cannot sync tells the next fetch.
+    void log.flush(log.writtenOffset - 1).catch(() => undefined);
+  }
+
   answer(): PartitionAnswer {
     const { asked } = this.place;
     const log = this.#log;

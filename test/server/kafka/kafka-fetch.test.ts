@@ -102,6 +102,21 @@ test('fetch: it does not wait for more than may come in one answer', async () =>
   });
 });
 
+test('fetch: who does not wait gets what was only written without waiting for a timer', async () => {
+  await withServer(async ({ client, broker }) => {
+    const topic = await broker.createTopic('t');
+    const log = await topic.hosted.partition(0);
+    const reader = await client();
+    await log.append([{ value: 'a' }], { acks: 'written' });
+    // The clock stands still: nothing is synced because of its age.
+    let answer = '';
+    for (let asked = 0; asked < 100 && answer !== 't-0 records 1'; asked += 1) {
+      [answer = ''] = told(await ask(reader, [0, NO_SESSION], [wants('t', { 0: 0 })]));
+    }
+    assert.equal(answer, 't-0 records 1');
+  });
+});
+
 test('fetch: a transaction that ends wakes who reads what is committed', async () => {
   await withServer(async ({ client, broker, sim }) => {
     const topic = await broker.createTopic('t');

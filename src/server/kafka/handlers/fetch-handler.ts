@@ -84,7 +84,11 @@ class FetchAnswer {
 
   async collect(signal: AbortSignal): Promise<void> {
     for (const take of this.#takes) await this.#takeMore(take);
-    if (this.#isDone() || this.#maxWaitMs <= 0 || signal.aborted) return;
+    if (this.#isDone() || signal.aborted) return;
+    if (this.#maxWaitMs <= 0) {
+      for (const take of this.#takes) take.hurry();
+      return;
+    }
     const poll = this.#node.polls.begin(this.#maxWaitMs);
     signal.addEventListener('abort', poll.wake, { once: true });
     await this.#wait(poll);
