@@ -15,21 +15,29 @@ import { RawWriter } from './raw-writer.js';
 import { hex, inBatches, makeRecords } from './records.js';
 import { compare, interleave } from './statistics.js';
 
-const VALUE_BYTES = 100;
+const ROUND_BYTES_MAX = 64 * 1024 * 1024;
 
 /** How many appends a round has: a fifth of a second or more, so that syncs and marks average. */
-function appendsOf(callers: number): number {
-  return Math.min(1_000_000, 1500 * callers);
+function appendsOf(callers: number, valueBytes: number): number {
+  const most = Math.min(1_000_000, 1500 * callers, Math.floor(ROUND_BYTES_MAX / valueBytes));
+  return Math.max(callers, most);
 }
 
 export async function appendCallers(context: CaseContext): Promise<void> {
   const usual = context.settings.smoke ? [1, 64] : [1, 16, 256, 4096];
-  for (const callers of context.callers(usual)) await withCallers(context, callers);
+  const sizes = context.settings.smoke ? [100] : [100, 16, 1024, 64 * 1024];
+  for (const valueBytes of context.values(sizes)) {
+    for (const callers of context.callers(usual)) await withCallers(context, callers, valueBytes);
+  }
 }
 
-async function withCallers(context: CaseContext, callers: number): Promise<void> {
-  const count = context.size(appendsOf(callers), Math.max(callers, 16));
-  const records = makeRecords(count, VALUE_BYTES);
+async function withCallers(
+  context: CaseContext,
+  callers: number,
+  valueBytes: number,
+): Promise<void> {
+  const count = context.size(appendsOf(callers, valueBytes), Math.max(callers, 16));
+  const records = makeRecords(count, valueBytes);
   const appends = inBatches(records.all, 1);
   const folder = context.path(`callers-${callers}`);
   const ours = async (): Promise<number> => {
@@ -43,7 +51,7 @@ async function withCallers(context: CaseContext, callers: number): Promise<void>
   const finished = takeBytes(folder);
   const writer = new RawWriter(finished.memory, [context.path('raw-callers')]);
   const pairs = await withWriter(writer, () =>
-    interleave(context.rounds(callers < 16 ? 11 : 15), context.warmUps, ours, async () => {
+    interleave(context.rounds(valueBytes === 100 ? 11 : 5), context.warmUps, ours, async () => {
       return count / ((await rawGroups(writer, finished, groups)) / 1000);
     }),
   );
@@ -52,7 +60,7 @@ async function withCallers(context: CaseContext, callers: number): Promise<void>
   context.report(
     {
       case: 'append-callers',
-      valueBytes: VALUE_BYTES,
+      valueBytes,
       batch: 1,
       callers,
       acks: 'durable',

@@ -52,7 +52,8 @@ export class CaseContext {
   }
 
   report(subject: Subject, comparison: Comparison, extras: Extras = {}): void {
-    this.#emit(makeRow(subject, comparison, extras, !this.settings.smoke));
+    const all = { ...extras, peakMiB: peakMebibytes() };
+    this.#emit(makeRow(subject, comparison, all, !this.settings.smoke));
   }
 
   /** Something cannot be measured here; that is no failure. */
@@ -67,6 +68,11 @@ export class CaseContext {
   ): void {
     this.#emit(countedRow(subject, counted, extras, !this.settings.smoke));
   }
+}
+
+/** The most memory that this process has held so far, both sides and the records included. */
+function peakMebibytes(): number {
+  return Math.round(process.resourceUsage().maxRSS / 1024);
 }
 
 /** Times `work` in milliseconds. */

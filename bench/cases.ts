@@ -8,8 +8,11 @@ import { appendLone, appendLoneBusy, poolEnvironment } from './append-lone.js';
 import type { CaseContext } from './case-context.js';
 import { compaction } from './compaction.js';
 import { compactionInterference } from './compaction-interference.js';
+import { compression } from './compression.js';
 import { exchangeRoute } from './exchange-route.js';
 import { groupFanout } from './group-fanout.js';
+import { growthBytes, growthStored, growthTopics } from './growth.js';
+import { kafkaFetch, kafkaLatency, kafkaProduce, kafkaStart } from './kafka.js';
 import { manyLogs } from './many-logs.js';
 import { manyPartitions } from './many-partitions.js';
 import { openClean } from './open-clean.js';
@@ -35,6 +38,7 @@ import { queueReach } from './queue-reach.js';
 import { readRandom } from './read-random.js';
 import { readCursor, readRecords } from './read-sequential.js';
 import { slowConsumer } from './slow-consumer.js';
+import { tailLatency } from './tail-latency.js';
 import { transactionRate } from './transaction-rate.js';
 
 export interface Case {
@@ -42,7 +46,7 @@ export interface Case {
   readonly run: (context: CaseContext) => Promise<void>;
   /** Environment variables of its process. */
   readonly environment?: () => Readonly<Record<string, string>>;
-  /** Runs in a smoke only when it is named: it needs what a clone does not have, or much time. */
+  /** Runs in a smoke only when it is named: it needs what a clone does not have, or takes time. */
   readonly isOnRequest?: boolean;
 }
 
@@ -72,6 +76,11 @@ export const cases: readonly Case[] = [
   { name: 'queue-reach', run: queueReach },
   { name: 'queue-delayed', run: queueDelayed },
   { name: 'exchange-route', run: exchangeRoute },
+  { name: 'tail-latency', run: tailLatency, isOnRequest: true },
+  { name: 'compression', run: compression, isOnRequest: true },
+  { name: 'growth-stored', run: growthStored, isOnRequest: true },
+  { name: 'growth-bytes', run: growthBytes, isOnRequest: true },
+  { name: 'growth-topics', run: growthTopics, isOnRequest: true },
   { name: 'peers-append', run: peersAppend, isOnRequest: true },
   { name: 'peers-lone', run: peersLone, isOnRequest: true },
   { name: 'peers-read', run: peersRead, isOnRequest: true },
@@ -81,6 +90,10 @@ export const cases: readonly Case[] = [
   { name: 'servers-lone', run: serversLone, isOnRequest: true },
   { name: 'servers-read', run: serversRead, isOnRequest: true },
   { name: 'servers-queue', run: serversQueue, isOnRequest: true },
+  { name: 'kafka-produce', run: kafkaProduce, isOnRequest: true },
+  { name: 'kafka-fetch', run: kafkaFetch, isOnRequest: true },
+  { name: 'kafka-latency', run: kafkaLatency, isOnRequest: true },
+  { name: 'kafka-start', run: kafkaStart, isOnRequest: true },
 ];
 
 /** The cases of these names; a name also means those that it begins, such as `append-lone-busy`. */

@@ -13,7 +13,9 @@ export type Unit =
   | 'ms'
   | 'bytes'
   | 'reads'
-  | 'files';
+  | 'files'
+  /** How many times as much, for ten times as much. */
+  | 'times';
 
 /** What a row is about. Fields that do not apply are 0 or '-'. */
 export interface Subject {

@@ -56,6 +56,28 @@ export function compare(pairs: readonly Pair[]): Comparison {
   };
 }
 
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/**
+ * How many times as large y becomes when x becomes ten times as large: the slope of a straight line
+ * through the logarithms, by least squares. 1 is flat, 10 is linear. Values are above 0.
+ */
+export function growthPerTenfold(points: readonly Point[]): number {
+  const logs = points.map(({ x, y }) => ({ x: Math.log10(x), y: Math.log10(y) }));
+  const meanX = mean(logs.map(({ x }) => x));
+  const meanY = mean(logs.map(({ y }) => y));
+  const covariance = mean(logs.map(({ x, y }) => (x - meanX) * (y - meanY)));
+  const variance = mean(logs.map(({ x }) => (x - meanX) ** 2));
+  return 10 ** (covariance / variance);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** One side of a round: does the work, prepared and cleaned up outside of what it measures. */
 export type Side<Measured> = () => Promise<Measured>;
 

@@ -12,11 +12,20 @@ export function javaCommand(
   mainClass: string,
   ...args: readonly string[]
 ): [string, ...string[]] {
+  const options = [memory, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+  return javaCommandWith(toolchain, options, mainClass, ...args);
+}
+
+/** The same with all of Java's options given. */
+export function javaCommandWith(
+  toolchain: Toolchain,
+  options: readonly string[],
+  mainClass: string,
+  ...args: readonly string[]
+): [string, ...string[]] {
   return [
     'java',
-    memory,
-    '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
+    ...options,
     '-Dfile.encoding=UTF-8',
     '-Djava.net.preferIPv4Stack=true',
     '-cp',

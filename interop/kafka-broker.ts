@@ -9,7 +9,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertSucceeded, type ChildProcesses, type RunningChild } from './child-processes.js';
-import { brokerMemory, javaCommand, toolMemory } from './java-command.js';
+import { brokerMemory, javaCommand, javaCommandWith, toolMemory } from './java-command.js';
 import type { Toolchain } from './java-toolchain.js';
 
 /** Sixteen bytes; fixed, since an id that starts with a dash would be taken for an option. */
@@ -20,6 +20,14 @@ const STOP_MS_MAX = 60_000;
 /** A broker that is still there after this long is killed, whatever the run does. */
 const LIFETIME_MS_MAX = 30 * 60_000;
 const PROBE_INTERVAL_MS = 100;
+
+/** What differs from a broker of the comparison. */
+export interface BrokerOptions {
+  /** Settings of the server, over those that stand here. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** For Java, in place of a small heap and a quick start. */
+  readonly javaOptions?: readonly string[];
+}
 
 export class KafkaBroker {
   /** Host and port for clients. */
@@ -39,8 +47,9 @@ export class KafkaBroker {
     children: ChildProcesses,
     toolchain: Toolchain,
     folder: string,
+    options: BrokerOptions = {},
   ): Promise<KafkaBroker> {
-    return KafkaBroker.#start(children, toolchain, folder, true);
+    return KafkaBroker.#start(children, toolchain, folder, true, options);
   }
 
   /** Starts a broker again that was stopped. */
@@ -48,8 +57,15 @@ export class KafkaBroker {
     children: ChildProcesses,
     toolchain: Toolchain,
     folder: string,
+    options: BrokerOptions = {},
   ): Promise<KafkaBroker> {
-    return KafkaBroker.#start(children, toolchain, folder, false);
+    return KafkaBroker.#start(children, toolchain, folder, false, options);
+  }
+
+  /** Of its process. */
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error('the broker has no process id');
+    return this.#child.pid;
   }
 
   static async #start(
@@ -57,26 +73,27 @@ export class KafkaBroker {
     toolchain: Toolchain,
     folder: string,
     isNew: boolean,
+    { settings = {}, javaOptions }: BrokerOptions,
   ): Promise<KafkaBroker> {
     const [port, controllerPort] = await findFreePorts();
     const logFolder = join(folder, 'logs');
     const settingsFile = join(folder, 'server.properties');
     await mkdir(folder, { recursive: true });
-    await writeFile(settingsFile, brokerSettings(port, controllerPort, logFolder));
+    await writeFile(settingsFile, brokerSettings(port, controllerPort, logFolder, settings));
     if (isNew) await formatFolder(children, toolchain, settingsFile);
-    const child = children.start(
-      'broker',
-      LIFETIME_MS_MAX,
-      ...javaCommand(toolchain, brokerMemory, 'millrace.interop.RunBroker', settingsFile),
-    );
+    const mainClass = 'millrace.interop.RunBroker';
+    const command =
+      javaOptions === undefined
+        ? javaCommand(toolchain, brokerMemory, mainClass, settingsFile)
+        : javaCommandWith(toolchain, javaOptions, mainClass, settingsFile);
+    const child = children.start('broker', LIFETIME_MS_MAX, ...command);
     await waitForListener(child, port);
     return new KafkaBroker(`127.0.0.1:${port}`, logFolder, child);
   }
 
   /** Returns when the broker is gone and has marked its folder as cleanly shut down. */
   async stop(): Promise<void> {
-    if (this.#child.pid === undefined) throw new Error('the broker has no process id');
-    process.kill(this.#child.pid, 'SIGTERM');
+    process.kill(this.pid, 'SIGTERM');
     const exit = await Promise.race([this.#child.exit, sleep(STOP_MS_MAX, undefined, unref)]);
     if (exit === undefined) throw new Error(`the broker did not stop in ${STOP_MS_MAX} ms`);
     if (!existsSync(join(this.logFolder, '.kafka_cleanshutdown'))) {
@@ -149,8 +166,13 @@ function portOf(server: Server): number {
   return address.port;
 }
 
-function brokerSettings(port: number, controllerPort: number, logFolder: string): string {
-  const settings = {
+function brokerSettings(
+  port: number,
+  controllerPort: number,
+  logFolder: string,
+  more: Readonly<Record<string, string>>,
+): string {
+  const settings: Readonly<Record<string, string>> = {
     'process.roles': 'broker,controller',
     'node.id': '1',
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
@@ -171,6 +193,7 @@ function brokerSettings(port: number, controllerPort: number, logFolder: string)
     // The topics of the comparison wait for the cleaner: it looks often and takes little memory.
     'log.cleaner.backoff.ms': '100',
     'log.cleaner.dedupe.buffer.size': String(4 * 1024 * 1024),
+    ...more,
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)

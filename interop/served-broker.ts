@@ -18,12 +18,13 @@ export interface ServeOptions {
 
 export class ServedBroker {
   readonly bootstrap: string;
-  readonly #pid: number;
+  /** Of its process. */
+  readonly pid: number;
   readonly #exit: Promise<unknown>;
 
   private constructor(bootstrap: string, pid: number, exit: Promise<unknown>) {
     this.bootstrap = bootstrap;
-    this.#pid = pid;
+    this.pid = pid;
     this.#exit = exit;
   }
 
@@ -48,7 +49,7 @@ export class ServedBroker {
   }
 
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    process.kill(this.#pid, signal);
+    process.kill(this.pid, signal);
     await this.#exit;
   }
 }
