@@ -12,7 +12,7 @@ import { Log, type RecordInput } from '../src/storage/main.js';
 import { type CaseContext, timed } from './case-context.js';
 import { inBatches, makeRecords } from './records.js';
 import type { Subject, Unit } from './row.js';
-import { compare, estimate, growthPerTenfold, quantile } from './statistics.js';
+import { compare, growthPerTenfold, quantile } from './statistics.js';
 import { type BytesTopic, byCallers } from './stream-load.js';
 
 const VALUE_BYTES = 100;
@@ -181,11 +181,10 @@ function report(
   const growths = first.costs.map((_, round) =>
     growthPerTenfold(measured.map(({ of, costs }) => ({ x: of, y: costs[round] ?? 1 }))),
   );
-  const ours = estimate(growths);
   const pairs = growths.map((growth) => ({ ours: growth, raw: expected }));
   const against = expected === 1 ? 'not at all' : 'as the size';
   const subject = { ...subjectOf(`${name}-growth`, 'times'), against };
-  context.report(subject, compare(pairs), { low10: ours.low, high10: ours.high });
+  context.report(subject, compare(pairs));
 }
 
 function subjectOf(name: string, unit: Unit): Subject {

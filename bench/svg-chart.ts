@@ -4,8 +4,8 @@
  * and axes are of a grey that both carry, and the colours are told apart by those who see few.
  */
 
-/** The colours of Okabe and Ito, without those that are lost on white or on black. */
-const COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00'];
+/** Most are of Okabe and Ito; none is lost on white or on black. */
+const COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#999933'];
 const GREY = '#808080';
 const FONT = 'font-family="system-ui, sans-serif"';
 
@@ -22,7 +22,7 @@ export interface BarGroup {
 }
 
 const WIDTH = 760;
-const LABEL_WIDTH = 200;
+const LABEL_WIDTH = 220;
 const VALUE_WIDTH = 110;
 const BAR_HEIGHT = 18;
 const BAR_STEP = 23;

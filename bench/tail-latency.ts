@@ -18,18 +18,10 @@ import { RawWriter } from './raw-writer.js';
 import { makeRecords } from './records.js';
 import type { Subject } from './row.js';
 import { compare, interleave, quantile } from './statistics.js';
+import { percentiles } from './tail-percentiles.js';
 
 const VALUE_BYTES = 100;
 const INTERVAL_MS = 1;
-
-/** As in the names of the rows. */
-export const percentiles: readonly (readonly [name: string, q: number])[] = [
-  ['p50', 0.5],
-  ['p90', 0.9],
-  ['p99', 0.99],
-  ['p99.9', 0.999],
-  ['p99.99', 0.9999],
-];
 
 export async function tailLatency(context: CaseContext): Promise<void> {
   const roundMs = context.size(4000, 100);

@@ -102,7 +102,7 @@ test('fetch: it does not wait for more than may come in one answer', async () =>
   });
 });
 
-test('fetch: who does not wait gets what was only written without waiting for a timer', async () => {
+test('fetch: who does not wait gets what was only written, and not by a timer', async () => {
   await withServer(async ({ client, broker }) => {
     const topic = await broker.createTopic('t');
     const log = await topic.hosted.partition(0);
