@@ -24,7 +24,11 @@ export interface Difference {
   readonly rounds: number;
 }
 
-export type DifferenceVerdict = 'faster' | 'slower' | 'no difference seen';
+export type DifferenceVerdict =
+  | 'faster'
+  | 'slower'
+  | 'no difference seen'
+  | 'too few rounds to say';
 
 const DRAWS = 10_000;
 const ROUNDS_MIN = 6;
@@ -75,8 +79,12 @@ export function isBetterLow({ unit }: Row): boolean {
 }
 
 /** An interval that holds 1 says nothing. */
-export function verdictOf({ low, high }: Difference, isLowBetter: boolean): DifferenceVerdict {
+export function verdictOf(
+  { low, high, rounds }: Difference,
+  isLowBetter: boolean,
+): DifferenceVerdict {
   if (low <= 1 && high >= 1) return 'no difference seen';
+  if (rounds < ROUNDS_MIN) return 'too few rounds to say';
   return low > 1 === isLowBetter ? 'slower' : 'faster';
 }
 

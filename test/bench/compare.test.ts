@@ -65,6 +65,7 @@ test('compare: of times less is better, of rates more', () => {
   assert.equal(verdictOf(more, isBetterLow({ ...row, unit: 'records/s' })), 'faster');
   const less = { ratio: 0.8, low: 0.7, high: 0.9, rounds: 9 };
   assert.equal(verdictOf(less, isBetterLow(row)), 'faster');
+  assert.equal(verdictOf({ ...more, rounds: 5 }, true), 'too few rounds to say');
 });
 
 test('compare: only rows that both checkouts have are paired', () => {
