@@ -1,6 +1,9 @@
 /**
  * `npm run crash`: what crashes and damage do to a log, beyond what the tests sample.
  *
+ *     --states N [--seed S]     N disks that crashes may leave, each opened and judged; see
+ *                               states/states.ts; --seconds S ends it early, and says how far
+ *     --replay LINE             one of them again, from the line that was printed for it
  *     --kill N [--seed S]       kills N writing processes on the real disk; see kill.ts
  *     --flips [--sample N]      flips every bit (or N bits) of each file of a log; see flips.ts
  *     --explore N [--seed S]    crashes of the simulated machine; see explorer.ts
@@ -26,6 +29,8 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
+      states: { type: 'string' },
+      replay: { type: 'string' },
       kill: { type: 'string' },
       flips: { type: 'boolean', default: false },
       explore: { type: 'string' },
@@ -35,11 +40,19 @@ async function main(): Promise<number> {
       planted: { type: 'string' },
       sample: { type: 'string' },
       seed: { type: 'string' },
+      seconds: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });
   const { json } = values;
   const seed = count(values.seed) ?? randomSeed() >>> 1;
+  const states = count(values.states);
+  if (values.replay !== undefined || states !== undefined) {
+    const { runReplay, runStatesCampaign } = await import('./states/states.js');
+    if (values.replay !== undefined) return await runReplay(values.replay);
+    const secondsMax = count(values.seconds);
+    return await runStatesCampaign({ states: states ?? 0, seed, secondsMax, json });
+  }
   const kills = count(values.kill);
   if (kills !== undefined) return await kill(kills, seed, json);
   if (values.flips) return await flip(count(values.sample), json);
@@ -52,8 +65,8 @@ async function main(): Promise<number> {
   if (fills !== undefined) return await fillDisk(fills, seed);
   if (values.planted !== undefined) return plant(values.planted, seed, json);
   console.error(
-    'usage: npm run crash -- --kill N | --flips | --explore N | --histories N | --swaps |' +
-      ' --full N | --planted NAME [--seed S] [--json]',
+    'usage: npm run crash -- --states N | --replay LINE | --kill N | --flips | --explore N |' +
+      ' --histories N | --swaps | --full N | --planted NAME [--seed S] [--json]',
   );
   return 2;
 }

@@ -40,8 +40,20 @@ export interface SeenLog {
   readonly records: readonly SeenRecord[];
 }
 
+/** What a violation comes to: promised and gone, never sent and there, a gap, anything else. */
+export type ViolationKind = 'lost' | 'phantom' | 'hole' | 'error';
+
 export class OracleViolation extends Error {
   override readonly name = 'OracleViolation';
+  readonly kind: ViolationKind;
+
+  constructor(
+    message: string,
+    options: { readonly cause?: unknown; readonly kind?: ViolationKind } = {},
+  ) {
+    super(message, options);
+    this.kind = options.kind ?? 'error';
+  }
 }
 
 const FIRST_TIMESTAMP = 1_700_000_000_000;
@@ -105,6 +117,16 @@ export class LogOracle {
     return copy;
   }
 
+  /** Equal for oracles that judge alike what a crash may leave. */
+  key(): string {
+    const { logId, confirmedStart, wantedStart, durableEnd, writtenEnd } = this;
+    const outcomes = this.attempts.map(
+      ({ outcome, session, baseOffset }) => `${outcome[0]}${outcome[1]}${session}@${baseOffset}`,
+    );
+    const ends = [logId, confirmedStart, wantedStart, durableEnd, writtenEnd, this.wasDiskFull];
+    return `${ends.join()}/${outcomes.join()}`;
+  }
+
   newAttempt(sizes: readonly number[], acks: AttemptAcks): Attempt {
     const attempt: Attempt = {
       id: this.attempts.length,
@@ -134,18 +156,29 @@ export class LogOracle {
     }
   }
 
+  /** A disk that lied may have lost anything; what is shown must still be true. */
+  forgive(): void {
+    this.logId = undefined;
+    this.confirmedStart = 0;
+    this.durableEnd = 0;
+    this.writtenEnd = 0;
+    for (const attempt of this.attempts) {
+      if (attempt.outcome === 'acknowledged') attempt.outcome = 'unknown';
+    }
+  }
+
   /** Throws unless the log may look like this after a loss; which attempts are there. */
   check(seen: SeenLog): Map<number, number> {
     const { startOffset, endOffset } = seen;
     const isMade = this.logId !== undefined;
-    demand(!isMade || seen.logId === this.logId, `the log is another one: ${seen.logId}`);
+    demand(!isMade || seen.logId === this.logId, `the log is another one: ${seen.logId}`, 'lost');
     const { confirmedStart, wantedStart } = this;
     demand(
       startOffset >= confirmedStart && startOffset <= wantedStart,
       `start ${startOffset} is not within ${confirmedStart} to ${wantedStart}`,
     );
     const promised = this.writtenEnd;
-    demand(endOffset >= promised, `end ${endOffset} lies below the promised ${promised}`);
+    demand(endOffset >= promised, `end ${endOffset} lies below the promised ${promised}`, 'lost');
     const bases = this.#basesOf(seen);
     for (const attempt of this.attempts) this.#checkAttempt(attempt, bases, seen);
     return bases;
@@ -180,17 +213,23 @@ export class LogOracle {
     let offset = seen.startOffset;
     let previous: { attempt: Attempt; index: number } | undefined;
     for (const record of seen.records) {
-      demand(record.offset === offset, `offset ${record.offset} where ${offset} comes next`);
+      demand(
+        record.offset === offset,
+        `offset ${record.offset} where ${offset} comes next`,
+        'hole',
+      );
       const [id, index] = (record.text.split('/')[0] ?? '').split('.').map(Number);
       const attempt = this.attempts[id ?? -1];
       const name = `offset ${offset}: record ${id}.${index}`;
-      if (attempt === undefined || index === undefined) throw new OracleViolation(`${name} is new`);
+      if (attempt === undefined || index === undefined) {
+        throw new OracleViolation(`${name} is new`, { kind: 'phantom' });
+      }
       const expected = recordText(attemptRecord(attempt, index));
-      demand(record.text === expected, `${name} has other bytes`);
+      demand(record.text === expected, `${name} has other bytes`, 'phantom');
       const isSame = previous?.attempt === attempt;
-      if (isSame) demand(index === (previous?.index ?? 0) + 1, `${name} is out of order`);
+      if (isSame) demand(index === (previous?.index ?? 0) + 1, `${name} is out of order`, 'hole');
       else {
-        demand(index === 0 || previous === undefined, `${name} comes without its beginning`);
+        demand(index === 0 || previous === undefined, `${name} has no beginning`, 'hole');
         this.#checkEnd(previous, name);
         demand((previous?.attempt.id ?? -1) < attempt.id, `${name} comes after a later append`);
         bases.set(attempt.id, offset - index);
@@ -199,7 +238,11 @@ export class LogOracle {
       offset += 1;
     }
     this.#checkEnd(previous, 'the end');
-    demand(offset === seen.endOffset, `records end at ${offset}, the log at ${seen.endOffset}`);
+    demand(
+      offset === seen.endOffset,
+      `records end at ${offset}, the log at ${seen.endOffset}`,
+      'lost',
+    );
     return bases;
   }
 
@@ -207,24 +250,26 @@ export class LogOracle {
     if (previous === undefined) return;
     const { attempt, index } = previous;
     const isWhole = index === attempt.sizes.length - 1;
-    demand(isWhole, `${name} comes behind a part of append ${attempt.id}`);
+    demand(isWhole, `${name} comes behind a part of append ${attempt.id}`, 'hole');
   }
 
   #checkAttempt(attempt: Attempt, bases: ReadonlyMap<number, number>, seen: SeenLog): void {
     const { id, outcome, baseOffset } = attempt;
     const base = bases.get(id);
     if (base !== undefined) {
-      demand(outcome !== 'absent', `append ${id} was not stored and is there, at ${base}`);
+      demand(outcome !== 'absent', `append ${id} was refused and is there, at ${base}`, 'phantom');
       const isSame = baseOffset === undefined || baseOffset === base;
       demand(isSame, `append ${id} was given ${baseOffset} and lies at ${base}`);
       const hole = this.attempts.find(
         (other) => other.id < id && this.#isHole(other, attempt, bases, seen.startOffset),
       );
-      demand(hole === undefined, `append ${id} is there, and not ${hole?.id} before it`);
+      demand(hole === undefined, `append ${id} is there, and not ${hole?.id} before it`, 'hole');
       return;
     }
     if (outcome !== 'acknowledged' || isBelow(attempt, seen.startOffset)) return;
-    throw new OracleViolation(`append ${id} was acknowledged at ${baseOffset} and is not there`);
+    throw new OracleViolation(`append ${id} was acknowledged at ${baseOffset} and is not there`, {
+      kind: 'lost',
+    });
   }
 
   /** Whether `other` had to be there for `later` to be there. */
@@ -249,6 +294,6 @@ function isBelow(attempt: Attempt, startOffset: number): boolean {
   return baseOffset !== undefined && baseOffset + sizes.length <= startOffset;
 }
 
-function demand(holds: boolean, text: string): void {
-  if (!holds) throw new OracleViolation(text);
+function demand(holds: boolean, text: string, kind: ViolationKind = 'error'): void {
+  if (!holds) throw new OracleViolation(text, { kind });
 }

@@ -30,6 +30,11 @@ export const LOG_DIRECTORY = '/data/log';
 const TURNS_MAX = 200;
 let logIds = 0;
 
+function nextLogId(): string {
+  logIds += 1;
+  return String(logIds).padStart(32, '0');
+}
+
 export type Settled<Value> =
   | { readonly kind: 'resolved'; readonly value: Value }
   | { readonly kind: 'rejected'; readonly error: unknown };
@@ -74,7 +79,12 @@ export class LogSession {
   readonly #open = new Set<Promise<void>>();
   #log: Log | undefined;
 
-  constructor(disk: SimDisk, oracle: LogOracle, workload: Pick<Workload, 'options' | 'lateness'>) {
+  constructor(
+    disk: SimDisk,
+    oracle: LogOracle,
+    workload: Pick<Workload, 'options' | 'lateness'>,
+    newLogId: () => string = nextLogId,
+  ) {
     this.disk = disk;
     this.oracle = oracle;
     this.clock = new SimClock();
@@ -86,10 +96,7 @@ export class LogSession {
       acquireWriter: () => new LateWriter(disk.blockingFileSystem, workload.lateness),
       acquireCleaner: () => new InlineCleaner(disk.blockingFileSystem),
       bootId: () => hexOfUuid(disk.bootId),
-      newLogId: () => {
-        logIds += 1;
-        return String(logIds).padStart(32, '0');
-      },
+      newLogId,
     };
   }
 

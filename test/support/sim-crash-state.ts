@@ -46,10 +46,14 @@ export function createCrashState(state: SimState, choice: CrashChoice): SimState
 }
 
 /** The effects that get through whole: those chosen and those they follow from. */
-export function keptEffects(effects: readonly Effect[], choice: CrashChoice): Set<number> {
+export function keptEffects(
+  effects: readonly Effect[],
+  choice: CrashChoice,
+  needs?: readonly (readonly number[])[],
+): Set<number> {
   const chosen = new Set(choice.kept);
   const torn = (choice.torn ?? []).map((page) => page.effect).filter((index) => !chosen.has(index));
-  const closed = closeOverDependencies(effects, [...chosen, ...torn]);
+  const closed = closeOverDependencies(effects, [...chosen, ...torn], needs);
   for (const index of torn) closed.delete(index);
   return closed;
 }

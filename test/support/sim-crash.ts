@@ -6,7 +6,7 @@
 
 import { Prng } from '../../src/base/prng.js';
 import { type CrashChoice, keptEffects, type TornPage } from './sim-crash-state.js';
-import type { Effect, PageEffect } from './sim-effects.js';
+import { dependenciesOf, type Effect, type PageEffect } from './sim-effects.js';
 import type { SimDisk } from './sim-file-system.js';
 import { sectorBytes } from './sim-image.js';
 
@@ -30,12 +30,13 @@ export function crashAll(disk: SimDisk): CrashChoice {
 export function* enumerateCrashes(disk: SimDisk, limit: number, seed = 1): Generator<CrashChoice> {
   const effects = disk.effects();
   const seen = new Set<string>();
+  const needs = dependenciesOf(effects);
   // Different choices may leave the same disk; a disk with few ends must not be searched for ever.
   let attemptsLeft = limit * 8 + 2 ** (exhaustiveEffectsMax + 1);
   for (const choice of candidates(effects, limit, seed)) {
     if (seen.size >= limit || attemptsLeft === 0) return;
     attemptsLeft -= 1;
-    const key = keyOf(effects, choice);
+    const key = keyOf(effects, choice, needs);
     if (seen.has(key)) continue;
     seen.add(key);
     yield choice;
@@ -175,8 +176,12 @@ function drawChoice(effects: readonly Effect[], prng: Prng): CrashChoice {
 }
 
 /** Equal for choices that leave the same disk by the same effects. */
-function keyOf(effects: readonly Effect[], choice: CrashChoice): string {
-  const kept = keptEffects(effects, choice);
+function keyOf(
+  effects: readonly Effect[],
+  choice: CrashChoice,
+  needs: readonly (readonly number[])[],
+): string {
+  const kept = keptEffects(effects, choice, needs);
   const isCovered = new Set<string>();
   const shown: string[] = [];
   const torn = new Map((choice.torn ?? []).map((page) => [page.effect, page]));

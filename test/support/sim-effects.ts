@@ -12,6 +12,8 @@ export interface PageEffect {
   /** The range within the page that the write changed, end exclusive. */
   readonly start: number;
   readonly end: number;
+  /** The page of the file that the disk overwrites in place of this one, or none. */
+  readonly astray?: number | 'nowhere';
 }
 
 export interface SizeEffect {
@@ -53,8 +55,8 @@ export function describeEffect(effect: Effect): string {
 export function closeOverDependencies(
   effects: readonly Effect[],
   wanted: Iterable<number>,
+  needs: readonly (readonly number[])[] = dependenciesOf(effects),
 ): Set<number> {
-  const needs = dependenciesOf(effects);
   const closed = new Set(wanted);
   for (let index = effects.length - 1; index >= 0; index -= 1) {
     if (closed.has(index)) for (const need of needs[index] ?? []) closed.add(need);
@@ -62,7 +64,8 @@ export function closeOverDependencies(
   return closed;
 }
 
-function dependenciesOf(effects: readonly Effect[]): number[][] {
+/** Of each effect, which earlier ones it cannot be durable without. */
+export function dependenciesOf(effects: readonly Effect[]): number[][] {
   const lastOfName = new Map<string, number>();
   const lastSize = new Map<number, number>();
   const indexOf = new Map<Effect, number>();

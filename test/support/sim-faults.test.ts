@@ -9,6 +9,43 @@ import { diskWithFile, syncFile, textOf, write, writeFile } from './sim-verbs.js
 
 const page = 4096;
 
+// ---- Lies.
+
+test('a disk that lies reads well, and shows at a power loss what it did not do', () => {
+  const text = (lie: 'unsynced' | 'dropped' | 'misdirected'): string => {
+    const disk = new SimDisk();
+    const file = diskWithFile(disk, '/a', 'o'.repeat(2 * page));
+    disk.fail({ lie });
+    write(disk, file, 'n'.repeat(page), 0);
+    disk.blockingFileSystem.datasync(file);
+    assert.equal(textOf(disk, '/a'), 'n'.repeat(page) + 'o'.repeat(page));
+    return textOf(disk.crash(crashNone), '/a');
+  };
+  assert.equal(text('unsynced'), 'o'.repeat(2 * page));
+  assert.equal(text('dropped'), 'o'.repeat(2 * page));
+  assert.equal(text('misdirected'), 'o'.repeat(page) + 'n'.repeat(page));
+});
+
+test('disks print alike only when they are alike, also in what a power loss would take', () => {
+  const made = (lie?: 'dropped'): SimDisk => {
+    const disk = new SimDisk();
+    const file = diskWithFile(disk, '/a', 'old');
+    if (lie !== undefined) disk.fail({ lie });
+    write(disk, file, 'new', 0);
+    return disk;
+  };
+  const disk = made();
+  assert.equal(disk.print(), made().print());
+  assert.notEqual(disk.print(), made('dropped').print());
+  assert.notEqual(disk.print(), disk.crash(crashNone).print());
+  disk.blockingFileSystem.makeDirectory('/empty');
+  assert.notEqual(disk.print(), made().print());
+  assert.equal(
+    disk.contentPrint((path) => path === '/a'),
+    made('dropped').contentPrint((path) => path === '/a'),
+  );
+});
+
 // ---- Failed syncs.
 
 test('a failed sync leaves pages that are read, lost at a power loss and never synced', () => {

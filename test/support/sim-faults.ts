@@ -30,6 +30,8 @@ export type SimReadingCallName =
   | 'facts'
   | 'freeBytes';
 
+export type SimLie = 'unsynced' | 'dropped' | 'misdirected';
+
 export interface SimFault {
   /** The number of the call, from 1; with `repeat: 'forever'` this one and all later ones. */
   readonly call?: number;
@@ -42,6 +44,12 @@ export interface SimFault {
   readonly repeat?: 'once' | 'forever';
   /** The error to report. Without one, {@link SimFault.short} shortens a write. */
   readonly errno?: SimErrno;
+  /**
+   * The call reports that all went well, and it did not: a sync that leaves everything pending, a
+   * write that never gets to the disk or gets to the next page of the file in place of its own. The
+   * page cache reads as if it had. Matches syncs or writes only.
+   */
+  readonly lie?: SimLie;
   /** How many bytes of a write are taken; matches writes only. */
   readonly short?: 'less-one' | 'half' | 'one' | 'zero';
   /**
@@ -57,9 +65,8 @@ export class SimFaultPlan {
   #rules: { readonly fault: SimFault; skip: number }[] = [];
 
   add(fault: SimFault): void {
-    const isShort = fault.short !== undefined;
-    if (isShort === (fault.errno !== undefined))
-      throw new Error('a fault has an errno or is short');
+    const ways = [fault.short, fault.errno, fault.lie].filter((way) => way !== undefined);
+    if (ways.length !== 1) throw new Error('a fault has an errno, is short, or lies');
     this.#rules.push({ fault, skip: fault.skip ?? 0 });
   }
 
@@ -86,6 +93,7 @@ export class SimFaultPlan {
 
 function matches(fault: SimFault, name: string, path: string, call: number | undefined): boolean {
   if (fault.short !== undefined && name !== 'write') return false;
+  if (fault.lie !== undefined && !isLiedBy(fault.lie, name)) return false;
   if (fault.name !== undefined && fault.name !== name) return false;
   if (fault.call !== undefined) {
     if (call === undefined) return false;
@@ -93,6 +101,10 @@ function matches(fault: SimFault, name: string, path: string, call: number | und
   }
   if (fault.path === undefined) return true;
   return typeof fault.path === 'string' ? path.includes(fault.path) : fault.path.test(path);
+}
+
+function isLiedBy(lie: SimLie, name: string): boolean {
+  return lie === 'unsynced' ? name === 'datasync' || name === 'syncDirectory' : name === 'write';
 }
 
 /** How many of `count` bytes a short write takes. */

@@ -21,6 +21,7 @@ import { describeEffect, type Effect } from './sim-effects.js';
 import type { SimFault } from './sim-faults.js';
 import { readImage } from './sim-image.js';
 import { type SimCall, type SimCallHook, SimMachine } from './sim-machine.js';
+import { contentPrint, diskPrint } from './sim-print.js';
 import { createSimReader } from './sim-reader.js';
 import { type FileNode, SimState } from './sim-state.js';
 import { createSimWriter } from './sim-writer.js';
@@ -94,6 +95,17 @@ export class SimDisk {
 
   get #state(): SimState {
     return this.#machine.state;
+  }
+
+  /** Equal only for disks that read alike, now and after each power loss, in the same boot. */
+  print(): string {
+    this.#state.prune();
+    return `${this.#boot}|${diskPrint(this.#state)}`;
+  }
+
+  /** Equal only for disks whose files that are wanted read alike now. */
+  contentPrint(isWanted: (path: string) => boolean): string {
+    return contentPrint(this.#state, isWanted);
   }
 
   // ---- Faults and observation.

@@ -281,7 +281,14 @@ export class SimState {
 
   // ---- Content.
 
-  write(file: FileNode, source: Uint8Array, position: number, nowMs: number): void {
+  /** With a lie the pages read as written, and the disk puts them elsewhere or nowhere. */
+  write(
+    file: FileNode,
+    source: Uint8Array,
+    position: number,
+    nowMs: number,
+    lie?: 'dropped' | 'misdirected',
+  ): void {
     const end = position + source.length;
     let at = position;
     while (at < end) {
@@ -292,7 +299,9 @@ export class SimState {
       const image = overwritePage(file.now.pages[page], part, start);
       file.now.pages[page] = image;
       const changed = { start, end: start + count };
-      this.#pending.push({ kind: 'page', file: file.id, page, image, ...changed });
+      const effect = { kind: 'page', file: file.id, page, image, ...changed } as const;
+      if (lie === undefined) this.#pending.push(effect);
+      else this.#pending.push({ ...effect, astray: lie === 'dropped' ? 'nowhere' : page + 1 });
       at += count;
     }
     if (source.length > 0 && end > file.now.bytes) this.#resize(file, end, false);
@@ -386,8 +395,10 @@ export function applyEffect(
   }
   const file = nodeOf(effect.file);
   if (file?.kind !== 'file') return;
-  if (effect.kind === 'page') file[half].pages[effect.page] = effect.image;
-  else applySize(file[half], effect);
+  if (effect.kind === 'size') applySize(file[half], effect);
+  else if (effect.astray !== 'nowhere') {
+    file[half].pages[effect.astray ?? effect.page] = effect.image;
+  }
 }
 
 function setEntry(entries: Map<string, number>, change: EntryChange): void {

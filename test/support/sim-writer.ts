@@ -71,6 +71,7 @@ function run(
   act: () => void,
 ): void {
   const fault = machine.enter(name, path, detail);
+  if (fault?.lie !== undefined) return;
   if (fault?.carriedOut === true) act();
   machine.report(fault, name, path);
   act();
@@ -108,7 +109,8 @@ function write(
     fault?.short === undefined ? source.length : shortenedCount(source.length, fault.short);
   const taken = machine.roomFor(handle.file.now, position, wanted);
   if (taken === 0 && wanted > 0) throw createSimErrno('ENOSPC', 'write', handle.path);
-  machine.state.write(handle.file, source.subarray(0, taken), position, machine.nowMs());
+  const lie = fault?.lie === 'unsynced' ? undefined : fault?.lie;
+  machine.state.write(handle.file, source.subarray(0, taken), position, machine.nowMs(), lie);
   machine.report(fault, 'write', handle.path);
   return taken;
 }
@@ -116,6 +118,7 @@ function write(
 function datasync(machine: SimMachine, file: FileDescriptor): void {
   const handle = machine.handle(file, 'writing', 'datasync');
   const fault = machine.enter('datasync', handle.path);
+  if (fault?.lie !== undefined) return;
   if (fault === undefined || fault.carriedOut === true) machine.state.datasync(handle.file);
   else if (fault.pages === 'every-other-lost') machine.state.losePages(handle.file, 'every-other');
   else if (fault.pages !== 'kept-dirty') machine.state.losePages(handle.file, 'all');
