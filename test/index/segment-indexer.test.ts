@@ -81,3 +81,32 @@ test('an empty batch gives no time, and the largest one is added at the seal', (
   assert.deepEqual([indexer.maxTimestamp, indexer.times.count], [50, 1]);
   assert.equal(indexer.times.relative(0), 3);
 });
+
+test('a time makes an entry with the offset entry, the first one at once', () => {
+  const indexer = new SegmentIndexer(0, 250);
+  const timesOf = () =>
+    Array.from({ length: indexer.times.count }, (_, slot) => [
+      indexer.times.timestamp(slot),
+      indexer.times.relative(slot),
+    ]);
+  indexer.add(0, 100, 0, 5, false);
+  assert.deepEqual(timesOf(), [[5, 0]]);
+  indexer.add(100, 100, 1, 7, false);
+  indexer.add(200, 100, 2, 7, false);
+  assert.deepEqual(timesOf(), [[5, 0]], 'less than the interval has gone by');
+  indexer.add(300, 100, 3, 6, false);
+  assert.deepEqual(timesOf(), [
+    [5, 0],
+    [7, 1],
+  ]);
+  assert.equal(indexer.offsets.relative(0), 3);
+});
+
+test('a time that no number holds exactly is left out, the largest that one does is kept', () => {
+  const indexer = new SegmentIndexer(0, 0);
+  assert.equal(indexer.maxTimestamp, -1);
+  indexer.add(0, 100, 0, Number.MAX_SAFE_INTEGER + 1, false);
+  assert.deepEqual([indexer.maxTimestamp, indexer.times.count], [-1, 0]);
+  indexer.add(100, 100, 1, Number.MAX_SAFE_INTEGER, false);
+  assert.deepEqual([indexer.maxTimestamp, indexer.times.count], [Number.MAX_SAFE_INTEGER, 1]);
+});

@@ -166,3 +166,45 @@ test('compaction: each segment has a state and says why', () => {
   assert.match(verdicts[1]?.why ?? '', /offsets 15 to 20/);
   assert.match(verdicts[3]?.why ?? '', /minCompactionLagMs 250/);
 });
+
+test('compaction: a decision and each segment say why, with their numbers', () => {
+  const why = (given: Partial<CompactionPolicy>, facts: Partial<CompactionFacts> = {}) =>
+    decide(given, facts).why;
+  assert.equal(
+    why({ minCleanableDirtyRatio: 0.5 }, { firstDirtyOffset: 30 }),
+    '0.250 of 400 bytes is dirty, minCleanableDirtyRatio is 0.5',
+  );
+  assert.equal(why({}, { firstDirtyOffset: 10 }), '0.750 of 400 bytes is dirty');
+  assert.equal(
+    why({ minCleanableDirtyRatio: 0.5, maxCompactionLagMs: 150 }, { firstDirtyOffset: 30 }),
+    'the oldest dirty record is 200 ms old, more than 150',
+  );
+  assert.equal(
+    why({}, { firstDirtyOffset: 40, horizonMs: NOW - 1 }),
+    'tombstones may have outlived their horizon',
+  );
+  assert.equal(why({ cleanup: 'delete' }), "cleanup is 'delete'");
+  const verdicts = (given: Partial<CompactionPolicy>, facts: Partial<CompactionFacts>) =>
+    compactionVerdicts({ ...policy, ...given }, factsOf(facts)).map((verdict) => verdict.why);
+  assert.deepEqual(verdicts({}, { firstDirtyOffset: 10, lastStableOffset: 30 }), [
+    'compacted up to 10; goes through again',
+    'offsets 10 to 20 are dirty',
+    'offsets 20 to 30 are dirty',
+    'a transaction that began before it is open',
+    'it is written to',
+  ]);
+  assert.equal(verdicts({}, { durableEnd: 25 })[2], 'it is not durable yet');
+  assert.equal(verdicts({ cleanup: 'delete' }, {})[4], "cleanup is 'delete'");
+  assert.equal(
+    verdicts({ minCompactionLagMs: 250 }, {})[3],
+    'it, or one before it, holds records younger than minCompactionLagMs 250',
+  );
+});
+
+test('compaction: the age of a segment whose first append is not known is that of its records', () => {
+  const unknown = segmentsOf().map((segment) => ({ ...segment, firstAppendMs: 0 }));
+  const policyOfLag = { minCleanableDirtyRatio: 1, maxCompactionLagMs: 450 };
+  assert.equal(decide(policyOfLag, { segments: unknown }).trigger, 'lag');
+  const timeless = unknown.map((segment) => ({ ...segment, maxTimestamp: -1 }));
+  assert.equal(decide(policyOfLag, { segments: timeless }).trigger, undefined);
+});

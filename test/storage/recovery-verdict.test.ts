@@ -45,3 +45,25 @@ test('verdict: every row is the answer to some input', () => {
   const answers = new Set([...everyInput()].map(judgeInvalidBytes));
   assert.deepEqual(answers, new Set(recoveryTable.map(({ verdict }) => verdict)));
 });
+
+test('verdict: each reason has its name', () => {
+  const torn: RecoveryFacts = {
+    isClean: false,
+    isActive: true,
+    watermark: 'present',
+    isBelowWatermark: false,
+    isBeyondFlight: false,
+  };
+  const cases: readonly [Partial<RecoveryFacts>, string][] = [
+    [{}, 'torn'],
+    [{ isBeyondFlight: true }, 'corrupt-beyond-flight'],
+    [{ isBelowWatermark: true, isBeyondFlight: true }, 'corrupt-below-watermark'],
+    [{ isActive: false, isBelowWatermark: true }, 'corrupt-sealed-segment'],
+    [{ isClean: true, isActive: false }, 'corrupt-after-clean-stop'],
+    [{ watermark: 'unreadable', isClean: true }, 'corrupt-watermark-unreadable'],
+    [{ watermark: 'absent', isClean: true }, 'corrupt-no-watermark'],
+  ];
+  for (const [facts, verdict] of cases) {
+    assert.equal(judgeInvalidBytes({ ...torn, ...facts }), verdict);
+  }
+});

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   decideRetention,
+  needsTotals,
   type RetentionFacts,
   type RetentionPolicy,
   type RetentionSegment,
@@ -239,4 +240,73 @@ test('retention: a start only moves forward, to the begin of a segment', async (
       }
     }
   });
+});
+
+test('retention: each verdict says why, with its numbers', () => {
+  const two = segmentsAt(NOW - 2000, NOW - 1000);
+  const why = (policy: Partial<RetentionPolicy>, given: Partial<RetentionFacts> = {}) =>
+    decide(policy, two, given).verdicts.map((verdict) => [verdict.reason, verdict.why]);
+  assert.deepEqual(why({}), [['no-limit', "cleanup is 'delete' and no limit is set"]]);
+  assert.deepEqual(why({ retentionMs: 1500 }), [
+    ['age', 'age 2000 ms exceeds retentionMs 1500'],
+    ['within-limits', 'age 1000 ms; limits: ms 1500, bytes unlimited, records unlimited'],
+  ]);
+  assert.deepEqual(why({ retentionBytes: 100 })[0], [
+    'bytes',
+    '100 bytes behind it reach retentionBytes 100',
+  ]);
+  assert.deepEqual(why({ retentionRecords: 10 })[0], [
+    'records',
+    '10 records behind it reach retentionRecords 10',
+  ]);
+  assert.deepEqual(why({ retentionMs: 100 })[1], ['active', 'it is written to']);
+  assert.deepEqual(why({ retentionMs: 100 }, { durableEnd: 15 })[1], [
+    'not-durable',
+    'it ends at 20, durable is 15',
+  ]);
+  const silent = retentionFloor(['slow'], new Map());
+  assert.deepEqual(why({ retentionMs: 100 }, { floor: silent }), [
+    ['protected', "the protected group 'slow' has not reported an offset"],
+  ]);
+  const behind = retentionFloor(
+    ['fast', 'slow'],
+    new Map([
+      ['fast', 20],
+      ['slow', 5],
+    ]),
+  );
+  assert.deepEqual(why({ retentionMs: 100 }, { floor: behind }), [
+    ['protected', "the protected group 'slow' is at offset 5"],
+  ]);
+});
+
+test('retention: of groups at one offset the first one is named', () => {
+  const reports = new Map([
+    ['one', 5],
+    ['other', 5],
+  ]);
+  assert.deepEqual(retentionFloor(['one', 'other'], reports), {
+    offset: 5,
+    group: 'one',
+    hasReported: true,
+  });
+  assert.deepEqual(retentionFloor([], reports), {
+    offset: Number.POSITIVE_INFINITY,
+    group: undefined,
+    hasReported: false,
+  });
+});
+
+test('retention: the sizes of all segments are needed for limits of size and number alone', () => {
+  const needs = (policy: Partial<RetentionPolicy>) => needsTotals({ ...unlimited, ...policy });
+  assert.equal(needs({}), false);
+  assert.equal(needs({ retentionMs: 5 }), false);
+  assert.equal(needs({ retentionBytes: 5 }), true);
+  assert.equal(needs({ retentionRecords: 5 }), true);
+  assert.equal(needs({ retentionBytes: 5, cleanup: 'compact' }), false);
+});
+
+test('retention: when nothing of what is known stays, nothing is rolled', () => {
+  const decision = decide({ retentionMs: 1 }, segmentsAt(NOW - 10), { isComplete: false });
+  assert.deepEqual([decision.rollActive, decision.wantsMore], [false, true]);
 });
