@@ -201,7 +201,7 @@ test('compaction: a decision and each segment say why, with their numbers', () =
   );
 });
 
-test('compaction: the age of a segment whose first append is not known is that of its records', () => {
+test('compaction: a segment whose first append is not known is as old as its records', () => {
   const unknown = segmentsOf().map((segment) => ({ ...segment, firstAppendMs: 0 }));
   const policyOfLag = { minCleanableDirtyRatio: 1, maxCompactionLagMs: 450 };
   assert.equal(decide(policyOfLag, { segments: unknown }).trigger, 'lag');

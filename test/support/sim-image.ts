@@ -63,3 +63,19 @@ export function trimImage(image: Image, bytes: number): void {
   cut.set(last.subarray(0, used));
   image.pages[pageCount - 1] = cut;
 }
+
+/** Copies up to `target.length` bytes at `position`; returns how many the file has there. */
+export function readImage(image: Image, target: Uint8Array, position: number): number {
+  const count = Math.max(0, Math.min(target.length, image.bytes - position));
+  let done = 0;
+  while (done < count) {
+    const page = Math.floor((position + done) / pageBytes);
+    const start = position + done - page * pageBytes;
+    const part = Math.min(pageBytes - start, count - done);
+    const bytes = image.pages[page];
+    if (bytes === undefined) target.fill(0, done, done + part);
+    else target.set(bytes.subarray(start, start + part), done);
+    done += part;
+  }
+  return count;
+}
