@@ -14,9 +14,12 @@ export const INPUT_BYTES_MAX = 4096;
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** Where the project keeps the inputs of a target. */
-export function keptCorpus(target: string): string {
-  return join(root, 'fuzz', 'corpus', `${target}.txt`);
+/** Where the project keeps inputs. */
+export const CORPUS_FOLDER = join(root, 'fuzz', 'corpus');
+
+/** The project's inputs of a target. */
+export function keptCorpus(target: string, folder = CORPUS_FOLDER): string {
+  return join(folder, `${target}.txt`);
 }
 
 /** Where guided runs keep theirs when they are not told. */

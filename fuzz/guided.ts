@@ -23,6 +23,8 @@ export interface GuidedOptions {
   readonly idleSeconds: number;
   /** One input that takes longer than this has hung, seconds. */
   readonly hangSeconds: number;
+  /** A folder with inputs to begin with. */
+  readonly corpus: string;
   /** A folder where what is found is kept from run to run. */
   readonly folder: string;
 }
@@ -56,7 +58,7 @@ export async function runGuided(options: GuidedOptions): Promise<GuidedReport> {
 export async function collectCorpus(options: GuidedOptions): Promise<GuidedReport> {
   const run = new GuidedRun(options, true);
   const report = await run.end;
-  if (report.end !== 'failed') writeCorpus(keptCorpus(options.target), run.found);
+  if (report.end !== 'failed') writeCorpus(keptCorpus(options.target, options.corpus), run.found);
   return report;
 }
 
@@ -82,8 +84,8 @@ class GuidedRun {
     const noteFile = join(this.#scratch, 'input');
     writeFileSync(noteFile, Buffer.alloc(NOTE_HEADER_BYTES));
     this.#note = openSync(noteFile, 'r');
-    const { target, seed } = options;
-    const corpora = [keptCorpus(target), foundCorpus(options)];
+    const { target, seed, corpus } = options;
+    const corpora = [keptCorpus(target, corpus), foundCorpus(options)];
     const task: GuidedTask = { target, seed, corpora, noteFile, isOnlyCorpus };
     this.#child = fork(child, [JSON.stringify(task)], {
       execArgv: [`--max-old-space-size=${HEAP_MEGABYTES_MAX}`],

@@ -13,8 +13,9 @@
  *     npm run fuzz -- log-folder --data @FILE          one input again, of hexadecimal digits
  *     npm run fuzz -- canary                           always fails, to prove the runner
  *
- * A guided run goes on where the last one was (`--state` names another folder than `.fuzz`), and an
- * input that takes longer than `--hang` seconds has hung. Prints what each run covered. A failure
+ * A guided run goes on where the last one was (`--state` names another folder than `.fuzz`), from
+ * the project's corpus (`--corpus` names another folder than `fuzz/corpus`), and an input that takes
+ * longer than `--hang` seconds has hung. Prints what each run covered. A failure
  * prints target, seed, event, the input in hexadecimal digits and the command that repeats it. Exit
  * code 1 after a failure, 2 for a wrong call.
  */
@@ -23,7 +24,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect, parseArgs } from 'node:util';
 import { randomSeed } from '../src/base/prng.js';
-import { FOUND_FOLDER, inputOf, keptCorpus, readCorpus } from './corpus.js';
+import { CORPUS_FOLDER, FOUND_FOLDER, inputOf, keptCorpus, readCorpus } from './corpus.js';
 import { EVENTS_MAX, type FuzzCoverage, FuzzFailure, runEvents, SEED_MAX } from './event.js';
 import { runData } from './fuzz-data.js';
 import { collectCorpus, type GuidedOptions, type GuidedReport, runGuided } from './guided.js';
@@ -55,6 +56,7 @@ async function main(given: string[]): Promise<number> {
         idle: { type: 'string' },
         hang: { type: 'string' },
         state: { type: 'string' },
+        corpus: { type: 'string' },
         collect: { type: 'boolean', default: false },
         data: { type: 'string' },
       },
@@ -76,6 +78,7 @@ async function main(given: string[]): Promise<number> {
       seconds: seconds ?? Number.POSITIVE_INFINITY,
       idleSeconds: count('idle', values.idle, SECONDS_MAX) ?? Number.POSITIVE_INFINITY,
       hangSeconds: count('hang', values.hang, SECONDS_MAX) ?? HANG_SECONDS,
+      corpus: values.corpus ?? CORPUS_FOLDER,
       folder: values.state ?? FOUND_FOLDER,
     };
     if (values.collect) return tell(guided, await collectCorpus(guided));

@@ -54,7 +54,18 @@ test('fuzz: a wrong call is told apart from a failure', () => {
 test('fuzz: a guided run keeps what reached something new, and the next one goes on there', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const options = ['options', '--guided', '--seed', '7', '--idle', '1', '--state', folder];
+  const options = [
+    'options',
+    '--guided',
+    '--seed',
+    '7',
+    '--idle',
+    '1',
+    '--state',
+    folder,
+    '--corpus',
+    folder,
+  ];
   const kept = () => readFileSync(join(folder, 'options.txt'), 'utf8').split('\n').length - 1;
   assert.match(fuzz(...options).out, /^options: \d+ inputs, [1-9]\d* places, [1-9]\d* kept/);
   const before = kept();
