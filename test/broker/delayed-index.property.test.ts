@@ -133,6 +133,9 @@ class IndexWorld {
   readonly #pageEntries: number;
   readonly #finished = new Set<number>();
   readonly #waiting = new Map<number, Entry>();
+  /** What waited when messages were last taken, in order; and what was learned since. */
+  #ordered: Entry[] = [];
+  #learned: Entry[] = [];
   #index: DelayedIndex;
   #runs: readonly DelayedRun[] = [];
   #floorMs = 0;
@@ -190,6 +193,7 @@ class IndexWorld {
 
   #learn(entry: Entry): void {
     this.#waiting.set(entry.id, entry);
+    this.#learned.push(entry);
     this.#uncovered.push(entry);
     this.#index.add(entry.dueMs, entry.id, entry.location);
   }
@@ -218,8 +222,8 @@ class IndexWorld {
     const max = isEnd ? 5_000 : 1 + this.#prng.integer(200);
     const { dues, ids, locations } = await this.#index.take(this.#nowMs, max);
     const taken = ids.map((id, at) => ({ dueMs: dues[at], id, location: locations[at] }));
-    const due = [...this.#waiting.values()].filter(({ dueMs }) => dueMs <= this.#nowMs);
-    assert.deepEqual(taken, due.sort(inOrder).slice(0, max));
+    const due = this.#due();
+    assert.deepEqual(taken, due.slice(0, max));
     const kept = isEnd ? taken.length : this.#prng.integer(taken.length + 1);
     for (const [at, { dueMs = 0, id, location = 0 }] of taken.entries()) {
       if (at >= kept) this.#index.giveBack(dueMs, id, location);
@@ -230,6 +234,16 @@ class IndexWorld {
     }
     assert(this.#index.floorMs <= (due[kept]?.dueMs ?? Number.POSITIVE_INFINITY));
     this.#floorMs = Math.min(this.#index.floorMs, DUE_MS_MAX);
+  }
+
+  /** What waits and is due, in order. */
+  #due(): Entry[] {
+    const known = [...this.#ordered, ...this.#learned];
+    this.#learned = [];
+    // Most are in order already: sorting them again costs little.
+    this.#ordered = known.filter((one) => this.#waiting.get(one.id) === one).sort(inOrder);
+    const end = this.#ordered.findIndex(({ dueMs }) => dueMs > this.#nowMs);
+    return end === -1 ? this.#ordered : this.#ordered.slice(0, end);
   }
 
   async #flush(): Promise<void> {
