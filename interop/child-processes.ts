@@ -29,6 +29,8 @@ export interface RunningChild {
   /** What it has printed so far is there. */
   readonly stdoutFile: string;
   readonly exit: Promise<ChildExit>;
+  /** Kills it, with all that it has started. */
+  end(): void;
 }
 
 export class ChildProcesses {
@@ -72,7 +74,7 @@ export class ChildProcesses {
       child.once('error', () => finish('not-found', null));
       child.once('exit', (code) => finish(isLate ? 'timed-out' : 'exited', code));
     });
-    return { pid: child.pid, stdoutFile, exit };
+    return { pid: child.pid, stdoutFile, exit, end: () => killGroup(child) };
   }
 
   async run(

@@ -59,8 +59,7 @@ export async function checkKafkaCopiesTransactionally(
     const fed = told(feeder.stdoutFile, 'acknowledged');
     // It writes again to the last server, too.
     await reached(feeder.stdoutFile, 'acknowledged', fed + 1);
-    if (feeder.pid === undefined) throw new Error('the producer has no process');
-    process.kill(feeder.pid, 'SIGKILL');
+    feeder.end();
     await feeder.exit;
     const acknowledged = told(feeder.stdoutFile, 'acknowledged');
     const values = valuesIn(await run('read', 'fed'));

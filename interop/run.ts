@@ -1,6 +1,7 @@
 /**
  * `npm run interop [-- --quick] [-- --keep]`: Millrace and a real Apache Kafka read each other's
- * files. Ends with exit code 1 if anything differs, and with 0 after a line that says why it was
+ * files, and clients of both see the same. `--clients` compares what clients see, and nothing else;
+ * `--kills 100` kills a server so often under clients, and does nothing else. Ends with exit code 1 if anything differs, and with 0 after a line that says why it was
  * skipped if the machine has no Java or no Maven.
  *
  * Kafka comes through Maven; its broker listens on loopback alone; everything is written into one
@@ -14,7 +15,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Checks } from './checks.js';
 import { ChildProcesses } from './child-processes.js';
-import { prepareToolchain } from './java-toolchain.js';
+import { ClientInstaller } from './client-install.js';
+import { checkClientsCompareServers } from './clients-compare-servers.js';
+import { prepareToolchain, type Toolchain } from './java-toolchain.js';
 import { checkKafkaCopiesTransactionally } from './kafka-copies-transactionally.js';
 import { checkCorpus, writeCorpus } from './kafka-corpus.js';
 import { checkKafkaJoinsEpochGroups } from './kafka-joins-epoch-groups.js';
@@ -28,10 +31,14 @@ import { checkKafkaTakesShares } from './kafka-takes-shares.js';
 import { checkKafkaTalksToMillrace } from './kafka-talks-to-millrace.js';
 import { KafkaTools, type Scale } from './kafka-tools.js';
 import { checkMillraceReadsKafka } from './millrace-reads-kafka.js';
+import { checkSamples } from './samples-work.js';
 import { checkCanaries } from './tool-canaries.js';
 
 /** Over this long the run fails, whatever it waits for. */
-const runMsMax = { quick: 10 * 60_000, full: 45 * 60_000 } as const;
+const runMsMax = { quick: 10 * 60_000, full: 90 * 60_000 } as const;
+
+/** How often a full run kills a server under clients. */
+const KILLS = 10;
 
 /** The compiled file lies two folders below the package. */
 const packageFolder = fileURLToPath(new URL('../../', import.meta.url));
@@ -41,6 +48,8 @@ const cacheFolder = join(packageFolder, 'node_modules', '.cache', 'millrace-inte
 const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    clients: { type: 'boolean', default: false },
+    kills: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -89,6 +98,42 @@ async function run(): Promise<number> {
   console.log(`Kafka ${toolchain.kafkaVersion}, Node ${process.version}, ${scale}`);
   const checks = new Checks();
   const tools = new KafkaTools(children, toolchain, subfolder('tools'));
+  const tryClients = async () => {
+    const folders = { source: join(sourceFolder, 'clients'), cache: cacheFolder };
+    const installer = new ClientInstaller(children, toolchain, folders);
+    const compared = { installer, data: join(folder, 'compared') };
+    await checkClientsCompareServers(checks, children, toolchain, compared, scale);
+    const samples = { source: join(sourceFolder, 'samples'), data: join(folder, 'samples') };
+    await checkSamples(checks, children, toolchain, installer, samples);
+  };
+  const kill = (kills: number) => {
+    const data = join(folder, 'copied');
+    return checkKafkaCopiesTransactionally(checks, children, toolchain, data, kills);
+  };
+  if (options.clients) await tryClients();
+  else if (options.kills !== undefined) await kill(countOf(options.kills));
+  else {
+    await compareFiles(checks, toolchain, tools, startMs);
+    await checkKafkaParsesMessages(checks, tools, scale);
+    await checkKafkaTalksToMillrace(checks, children, toolchain, join(folder, 'clients'));
+    await checkKafkaLogsIn(checks, children, toolchain, join(folder, 'users'));
+    await checkKafkaTakesShares(checks, children, toolchain, join(folder, 'shares'));
+    await checkKafkaJoinsEpochGroups(checks, children, toolchain, join(folder, 'epochs'));
+    await tryClients();
+    if (scale === 'full') await kill(KILLS);
+  }
+  const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
+  console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
+  return checks.failedCount === 0 ? 0 : 1;
+}
+
+/** What Kafka has written and we read, and the other way round. */
+async function compareFiles(
+  checks: Checks,
+  toolchain: Toolchain,
+  tools: KafkaTools,
+  startMs: number,
+): Promise<void> {
   const topics = await writeCorpus(children, toolchain, tools, join(folder, 'broker'), scale);
   const seconds = ((Date.now() - startMs) / 1000).toFixed(0);
   console.log(`Kafka wrote and consumed ${topics.length} topics and stopped, ${seconds} s`);
@@ -108,17 +153,12 @@ async function run(): Promise<number> {
   const served = join(folder, 'served');
   await checkKafkaServesMillrace(checks, children, toolchain, tools, compacted, served);
   await checkKafkaReadsProducers(checks, tools, subfolder('producers'));
-  await checkKafkaParsesMessages(checks, tools, scale);
-  await checkKafkaTalksToMillrace(checks, children, toolchain, join(folder, 'clients'));
-  await checkKafkaLogsIn(checks, children, toolchain, join(folder, 'users'));
-  await checkKafkaTakesShares(checks, children, toolchain, join(folder, 'shares'));
-  await checkKafkaJoinsEpochGroups(checks, children, toolchain, join(folder, 'epochs'));
-  if (scale === 'full') {
-    await checkKafkaCopiesTransactionally(checks, children, toolchain, join(folder, 'copied'), 10);
-  }
-  const totalSeconds = ((Date.now() - startMs) / 1000).toFixed(0);
-  console.log(`${checks.count} checks, ${checks.failedCount} failed, ${totalSeconds} s`);
-  return checks.failedCount === 0 ? 0 : 1;
+}
+
+function countOf(text: string): number {
+  const count = Number(text);
+  if (Number.isSafeInteger(count) && count > 0) return count;
+  throw new Error(`--kills takes a whole number from 1 on, not ${JSON.stringify(text)}`);
 }
 
 function subfolder(name: string): string {

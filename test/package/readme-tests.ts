@@ -8,6 +8,8 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { test } from 'node:test';
+import { metadata } from '../../src/server/kafka/messages/cluster.js';
+import { KafkaClient } from '../support/kafka-client.js';
 import {
   assertSuccess,
   buildFolder,
@@ -20,6 +22,9 @@ import {
 } from '../support/packed-project.js';
 import { type Command, commandsOf, fencedBlocks, linkedFiles } from '../support/readme.js';
 
+/** Its snippets need a client of Kafka: `npm run interop` runs the file that has the same text. */
+const PYTHON_SNIPPET = 'interop/samples/readme.py';
+const SERVED_ADDRESS = '127.0.0.1:9092';
 /** How often something is appended until a command that follows the log has begun to. */
 const FOLLOW_TRIES_MAX = 100;
 const FOLLOWED = 'a line to follow';
@@ -31,10 +36,15 @@ const commands = blocks.filter(({ language }) => language === 'sh').flatMap(comm
 
 export function readmeTests(packed: () => PackedProject): void {
   test('README: every fenced block is a snippet or commands', () => {
-    const others = blocks.filter(({ language }) => !['js', 'sh'].includes(language));
+    const others = blocks.filter(({ language }) => !['js', 'sh', 'python'].includes(language));
     assert.deepEqual(others, []);
     assert.equal(readme.match(/^```/gm)?.length, 2 * blocks.length, 'every fence names a language');
     assert.ok(snippets.length > 0 && commands.length > 0);
+  });
+
+  test('README: the snippet in Python is the one that runs against real servers', () => {
+    const texts = blocks.filter(({ language }) => language === 'python').map(({ text }) => text);
+    assert.deepEqual(texts, [readFileSync(join(root, PYTHON_SNIPPET), 'utf8')]);
   });
 
   test('README: every link to a file leads to one', () => {
@@ -85,7 +95,30 @@ async function runCommand(project: string, command: Command): Promise<void> {
     writeFileSync(join(project, word), 'a line\nanother line\n');
   }
   if (words.includes('--follow')) return await followAndStop(project, executable, words);
+  if (words[0] === 'serve') return await askAndStop(project, executable, words);
   assertSuccess(await runProgram(executable, words, project), command.join(' '));
+}
+
+/** A server, on a port that is free, answers a client and ends when it is asked to. */
+async function askAndStop(
+  project: string,
+  executable: string,
+  words: readonly string[],
+): Promise<void> {
+  assert.ok(words.includes(SERVED_ADDRESS), `${words.join(' ')} serves the usual address`);
+  const given = words.map((word) => (word === SERVED_ADDRESS ? '127.0.0.1:0' : word));
+  const child = startProgram(executable, [...given, '--json'], project);
+  const ended = once(child, 'exit');
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
+  while (!said.includes('\n')) await Promise.race([once(child.stdout, 'data'), ended]);
+  const { host, port } = JSON.parse(said.split('\n')[0] ?? '');
+  const client = await KafkaClient.connect({ host, port });
+  const { topics } = await client.ask(metadata, 9, { topics: null });
+  assert.notDeepEqual(topics, [], 'it has the topics of the folder');
+  child.kill('SIGTERM');
+  const [exitCode] = await ended;
+  assert.equal(exitCode, 143, said);
 }
 
 /** A command that waits for more prints what is appended meanwhile, and ends with Ctrl-C. */
