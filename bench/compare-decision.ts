@@ -3,8 +3,7 @@
  *
  * Only the ratio of a round is believed. The interval of their geometric mean comes from the
  * bootstrap: rounds are drawn with replacement, as many as there are, thousands of times, and 95 %
- * of the means lie in it. It says as much as the rounds do: with fewer than six it is only their
- * range.
+ * of the means lie in it. With fewer than six rounds it is their range, and decides nothing.
  */
 
 import { Prng } from '../src/base/prng.js';

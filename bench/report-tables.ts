@@ -4,6 +4,7 @@
 
 import type { Results } from './results.js';
 import type { Row } from './row.js';
+import { growthPerTenfold } from './statistics.js';
 
 export function tablesOf({ rows, skips }: Results): string {
   const of = (...names: readonly string[]): readonly Row[] =>
@@ -14,7 +15,7 @@ export function tablesOf({ rows, skips }: Results): string {
     section('Beside embedded peers', PEERS, peerTable(of('peers-'))),
     section('Beside Apache Kafka, through its own tools', KAFKA, peerTable(of('kafka-'))),
     section('Beside servers on loopback, for orientation', SERVERS, peerTable(of('servers-'))),
-    section('Growth', GROWTH, growthTable(of('growth-'))),
+    section('Growth', GROWTH, growthTable(of('growth-'), of('group-fanout'))),
     section('Everything else', OTHERS, plainTable(others)),
     section(
       'Not measured',
@@ -43,7 +44,8 @@ const SERVERS = [
 ].join('\n');
 const GROWTH = [
   'How many times the cost rises when the size rises ten times, from a line through the logarithms',
-  'of all sizes: 1 is not at all, 10 is as the size.',
+  'of all sizes: 1 is not at all, 10 is as the size. `topics-send` goes to 64 topics, or to as many',
+  'as there are: fewer need fewer syncs. `group-fanout` is the time for one record of one group.',
 ].join('\n');
 const OTHERS = [
   'Raw is the same finished bytes through `node:fs` alone, unless a column says otherwise;',
@@ -98,19 +100,30 @@ function promiseOf(row: Row): string {
   return strength === 'exact' ? promise : `**${strength}**: ${promise}`;
 }
 
-function growthTable(rows: readonly Row[]): string {
+function growthTable(rows: readonly Row[], fanouts: readonly Row[]): string {
   const slopes = rows.filter(({ unit }) => unit === 'times');
   return table(
     ['what', 'costs', 'times, for ten times the size', 'should be'],
-    slopes.map((row) => {
-      const name = row.case.replace(/-growth$/, '');
-      const sizes = rows.filter((other) => other.case === name);
-      const costs = sizes.map((one) => `${one['of']}: ${quantity(one.ours, one.unit)}`).join(', ');
-      const { oursLow, oursHigh } = row;
-      const interval = `[${short(Number(oursLow))}, ${short(Number(oursHigh))}]`;
-      return [name, costs, `${short(row.ours)} ${interval}`, short(row.raw)];
-    }),
+    [...slopes.map((row) => slopeCells(row, rows)), ...fanoutCells(fanouts)],
   );
+}
+
+function slopeCells(row: Row, rows: readonly Row[]): readonly string[] {
+  const name = row.case.replace(/-growth$/, '');
+  const sizes = rows.filter((other) => other.case === name);
+  const costs = sizes.map((one) => `${one['of']}: ${quantity(one.ours, one.unit)}`).join(', ');
+  const { oursLow, oursHigh } = row;
+  const interval = `[${short(Number(oursLow))}, ${short(Number(oursHigh))}]`;
+  return [name, costs, `${short(row.ours)} ${interval}`, short(row.raw)];
+}
+
+/** Its rates are of all groups together, by their number. */
+function fanoutCells(rows: readonly Row[]): readonly (readonly string[])[] {
+  const rates = rows.filter(({ unit }) => unit === 'records/s');
+  if (rates.length < 2) return [];
+  const points = rates.map(({ callers, ours }) => ({ x: callers, y: 1e6 / ours }));
+  const costs = points.map(({ x, y }) => `${x}: ${short(y)} µs`).join(', ');
+  return [['group-fanout', costs, short(growthPerTenfold(points)), '1']];
 }
 
 function plainTable(rows: readonly Row[]): string {

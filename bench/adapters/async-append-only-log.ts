@@ -35,6 +35,7 @@ export const asyncAppendOnlyLog: LogPeer = {
     written: { strength: 'stronger', means: 'written and synced: it has no other promise' },
     durable: { strength: 'exact', means: 'drained: block written and fsynced' },
   },
+  recordsMax: 100_000,
   async open(folder) {
     mkdirSync(folder, { recursive: true });
     const { default: openLog } = await loadPeer<Package>('async-append-only-log');

@@ -12,6 +12,7 @@ export const betterSqlite3: LogPeer = {
     written: { strength: 'exact', means: 'committed, WAL, synchronous=NORMAL: no sync at commit' },
     durable: { strength: 'exact', means: 'committed, WAL, synchronous=FULL: synced at commit' },
   },
+  recordsMax: 200_000,
   async open(folder, acks) {
     const connection = await openSqlite(folder);
     connection.pragma('journal_mode = WAL');

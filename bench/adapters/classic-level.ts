@@ -38,6 +38,7 @@ export const classicLevel: LogPeer = {
     written: { strength: 'exact', means: 'written to its log (sync: false)' },
     durable: { strength: 'exact', means: 'its log synced (sync: true)' },
   },
+  recordsMax: 100_000,
   async open(folder, acks) {
     const { ClassicLevel } = await loadPeer<Package>('classic-level');
     const level = new ClassicLevel(folder, { keyEncoding: 'buffer', valueEncoding: 'buffer' });

@@ -29,6 +29,7 @@ export const eventStorage: LogPeer = {
       means: 'its buffers written and synced (syncOnFlush), 16 KiB each',
     },
   },
+  recordsMax: 50_000,
   async open(folder, acks) {
     const { Storage } = await loadPeer<Package>('event-storage');
     const storage = new Storage('log', {

@@ -24,6 +24,7 @@ export const lmdb: LogPeer = {
     written: { strength: 'exact', means: 'committed to the mapped file (noSync)' },
     durable: { strength: 'exact', means: 'transaction committed, and its flush awaited' },
   },
+  recordsMax: 200_000,
   async open(folder, acks) {
     const { open } = await loadPeer<Package>('lmdb');
     const store = open({

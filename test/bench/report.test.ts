@@ -74,6 +74,26 @@ test('report: what was skipped is listed with its reason', () => {
   assert.match(tablesOf(resultsOf(skip)), /\| peers-read \| 100 B \| lmdb \| not installed \|/);
 });
 
+test('report: growth has the cost of each size, the slope, and groups from their own case', () => {
+  const growing = { ...row, case: 'growth-bytes-read', unit: 'ms', against: 'x', ratio: 1 };
+  const slope = { ...row, case: 'growth-bytes-read-growth', unit: 'times', ours: 9.87, raw: 10 };
+  const fanout = { ...row, case: 'group-fanout', against: undefined };
+  const text = tablesOf(
+    resultsOf(
+      { ...growing, of: 1, ours: 2 },
+      { ...growing, of: 10, ours: 20 },
+      { ...slope, oursLow: 9.5, oursHigh: 10.1 },
+      { ...fanout, callers: 1, ours: 2e6 },
+      { ...fanout, callers: 10, ours: 1e6 },
+    ),
+  );
+  assert.match(
+    text,
+    /\| growth-bytes-read \| 1: 2 ms, 10: 20 ms \| 9\.87 \[9\.5, 10\.1\] \| 10 \|/,
+  );
+  assert.match(text, /\| group-fanout \| 1: 0\.5 µs, 10: 1 µs \| 2 \| 1 \|/);
+});
+
 test('report: the chart of throughput has ours and all of theirs, the fastest first', () => {
   const chart = chartsOf([row, { ...row, against: 'raw', raw: 2e7 }]).get('throughput') ?? '';
   const labels = [...chart.matchAll(/text-anchor="end"[^>]*>([^<]+)</g)].map((found) => found[1]);
