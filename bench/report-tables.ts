@@ -44,8 +44,8 @@ const SERVERS = [
 ].join('\n');
 const GROWTH = [
   'How many times the cost rises when the size rises ten times, from a line through the logarithms',
-  'of all sizes: 1 is not at all, 10 is as the size. `topics-send` goes to 64 topics, or to as many',
-  'as there are: fewer need fewer syncs. `group-fanout` is the time for one record of one group.',
+  'of all sizes: 1 is not at all, 10 is as the size. `topics-send` goes to 64 topics, or to as',
+  'many as there are: fewer need fewer syncs. `group-fanout` is the time of a record of one group.',
 ].join('\n');
 const OTHERS = [
   'Raw is the same finished bytes through `node:fs` alone, unless a column says otherwise;',
