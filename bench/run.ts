@@ -80,6 +80,12 @@ async function runInChild(
     [...process.execArgv, entry, ...options, '--child', one.name],
     { env: environment, stdio: ['ignore', 'pipe', 'inherit'] },
   );
+  const end = (): void => {
+    child.kill('SIGTERM');
+    process.exit(143);
+  };
+  // What a case has started ends with it.
+  process.once('SIGTERM', end);
   const ended = new Promise<boolean>((resolve) => {
     child.once('error', (error) => {
       console.error(error);
@@ -89,6 +95,7 @@ async function runInChild(
   });
   for await (const line of createInterface({ input: child.stdout })) take(JSON.parse(line));
   const isGood = await ended;
+  process.off('SIGTERM', end);
   if (!isGood) console.error(`${one.name} failed`);
   return isGood;
 }
