@@ -80,6 +80,11 @@ export class KillModel {
     this.#start = Math.max(this.#start, offset);
   }
 
+  /** What was merely written may be gone, other than after the death of a process. */
+  powerLost(): void {
+    for (const run of this.#runs) run.acknowledged = run.durable;
+  }
+
   /** Holds the log's bounds and all its records against what was sent and promised. */
   async check(
     bounds: { readonly startOffset: number; readonly endOffset: number },

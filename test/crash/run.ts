@@ -10,6 +10,8 @@
  *     --histories N [--seed S]  random histories of a compacted log, with crashes; see history.ts
  *     --swaps                   every end of a compaction, and of the recoveries; see swaps.ts
  *     --full N [--seed S]       fills and frees a real disk N times; see full.ts
+ *     --cuts N [--seed S]       cuts the power of real file systems N times; see power-cuts.ts
+ *     --failed-calls N [--seed S]  lets calls of the real kernel fail N times; see failed-calls.ts
  *     --planted NAME [--seed S] plants bugs in a copy of the build and says what finds them; a part
  *                               of the name, or `all`; see planted-bugs.ts
  *     --json                    prints one line of JSON instead of text
@@ -37,6 +39,8 @@ async function main(): Promise<number> {
       histories: { type: 'string' },
       swaps: { type: 'boolean', default: false },
       full: { type: 'string' },
+      cuts: { type: 'string' },
+      'failed-calls': { type: 'string' },
       planted: { type: 'string' },
       sample: { type: 'string' },
       seed: { type: 'string' },
@@ -63,10 +67,15 @@ async function main(): Promise<number> {
   if (histories !== undefined) return await liveThrough(histories, seed, json);
   const fills = count(values.full);
   if (fills !== undefined) return await fillDisk(fills, seed);
+  const cuts = count(values.cuts);
+  if (cuts !== undefined) return await cutPower(cuts, seed);
+  const failedCalls = count(values['failed-calls']);
+  if (failedCalls !== undefined) return await failCalls(failedCalls, seed);
   if (values.planted !== undefined) return plant(values.planted, seed, json);
   console.error(
     'usage: npm run crash -- --states N | --replay LINE | --kill N | --flips | --explore N |' +
-      ' --histories N | --swaps | --full N | --planted NAME [--seed S] [--json]',
+      ' --histories N | --swaps | --full N | --cuts N | --failed-calls N | --planted NAME' +
+      ' [--seed S] [--json]',
   );
   return 2;
 }
@@ -141,6 +150,48 @@ async function fillDisk(cycles: number, seed: number): Promise<number> {
   console.log(JSON.stringify(report));
   const { lost, wedged, restarts } = report;
   return lost + wedged + restarts + details.length === 0 ? 0 : 1;
+}
+
+/** One line of JSON for each file system; one that this machine cannot cut is named with why. */
+async function cutPower(cycles: number, seed: number): Promise<number> {
+  const { cutFileSystems, powerCutObstacle, runPowerCuts } = await import('./power-cuts.js');
+  let wrong = 0;
+  let skipped = 0;
+  for (const fileSystem of cutFileSystems) {
+    const obstacle = powerCutObstacle(fileSystem);
+    if (obstacle !== undefined) {
+      console.error(`skipped: ${obstacle}`);
+      skipped += 1;
+      continue;
+    }
+    const { details, ...report } = await runPowerCuts({ fileSystem, cycles, seed });
+    for (const detail of details) console.error(detail);
+    console.log(JSON.stringify(report));
+    wrong += report.lost + report.holes + report.phantom + report.failures;
+  }
+  if (skipped === cutFileSystems.length) return 2;
+  return wrong === 0 ? 0 : 1;
+}
+
+/** One line of JSON for each tool; one that is not there is named. */
+async function failCalls(cycles: number, seed: number): Promise<number> {
+  const { failureToolObstacle, failureTools, runFailedCalls } = await import('./failed-calls.js');
+  let wrong = 0;
+  let skipped = 0;
+  for (const tool of failureTools) {
+    const obstacle = failureToolObstacle(tool);
+    if (obstacle !== undefined) {
+      console.error(`skipped: ${obstacle}`);
+      skipped += 1;
+      continue;
+    }
+    const { details, ...report } = await runFailedCalls(tool, cycles, seed);
+    for (const detail of details) console.error(detail);
+    console.log(JSON.stringify(report));
+    wrong += report.lost + report.holes + report.phantom + report.failures;
+  }
+  if (skipped === failureTools.length) return 2;
+  return wrong === 0 ? 0 : 1;
 }
 
 /** Each planted bug must be found; the exit code says whether all were. */
