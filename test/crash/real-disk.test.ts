@@ -7,7 +7,7 @@ import { testSeed } from '../support/seed.js';
 import { failureToolObstacle, runFailedCalls } from './failed-calls.js';
 import { powerCutObstacle, runPowerCuts } from './power-cuts.js';
 
-test('power cuts: what was acknowledged is on the file system when it is mounted again', async (t) => {
+test('power cuts: what was acknowledged is there when it is mounted again', async (t) => {
   const obstacle = powerCutObstacle('ext4');
   if (obstacle !== undefined) return t.skip(obstacle);
   const seed = testSeed();
