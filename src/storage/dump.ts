@@ -22,7 +22,7 @@ import {
   dumpTimeIndex,
   dumpWatermark,
 } from './dump-side-files.js';
-import { fromSystem, readFolder, readSmallFile } from './log-folder.js';
+import { fromSystem, readFolder, readSmallFile, withOurErrors } from './log-folder.js';
 import {
   type FileName,
   parseFileName,
@@ -40,7 +40,10 @@ export interface DumpOptions {
 
 type Lines = AsyncGenerator<DumpLine, void, undefined>;
 
-/** One file, by its name. Throws OPTION_INVALID for a name of no known kind, and system errors. */
+/**
+ * One file, by its name. Throws OPTION_INVALID for a name of no known kind, LOG_NOT_FOUND, and
+ * PERMISSION_DENIED, TOO_MANY_OPEN_FILES or IO_FAILED when it cannot be read.
+ */
 export async function* dumpFile(path: string, options: DumpOptions = {}): Lines {
   yield* dumpNamed(options.fileSystem ?? nodeFileSystem, path, options, 'compared');
 }
@@ -52,7 +55,7 @@ async function* dumpNamed(
   options: DumpOptions,
   mode: 'alone' | 'compared',
 ): Lines {
-  const facts = await fileSystem.facts(path);
+  const facts = await withOurErrors(fileSystem.facts(path), path);
   if (facts === undefined) throw createError('LOG_NOT_FOUND', { path });
   const name = basename(path).replace(suffixPattern, '');
   const parsed = parseFileName(name);
@@ -81,7 +84,7 @@ export async function* dumpLog(directory: string, options: DumpOptions = {}): Li
   const fileSystem = options.fileSystem ?? nodeFileSystem;
   const folder = await readFolder(fileSystem, directory);
   if (folder.kind !== 'log') throw createError('LOG_NOT_FOUND', { path: directory });
-  const names = [...(await fileSystem.list(directory))].sort();
+  const names = [...(await withOurErrors(fileSystem.list(directory), directory))].sort();
   const isDumped = (name: string): boolean => {
     const parsed = parseFileName(name);
     return isOfSegment(parsed) || parsed.kind === 'broken' || sideFilesDumped.has(name);

@@ -51,6 +51,17 @@ export function fromSystem(error: unknown, path: string): MillraceError {
   return createError('IO_FAILED', { path, errno }, error);
 }
 
+/** Settles like `running`, but for an error of the file system, which becomes one of ours. */
+export async function withOurErrors<Value>(running: Promise<Value>, path: string): Promise<Value> {
+  try {
+    return await running;
+  } catch (error) {
+    // Nothing but the file system names the call that failed.
+    const isSystemError = error instanceof Error && 'syscall' in error && !isOurs(error);
+    throw isSystemError ? fromSystem(error, path) : error;
+  }
+}
+
 export async function readFolder(fileSystem: FileSystem, directory: string): Promise<LogFolder> {
   try {
     const facts = await fileSystem.facts(directory);

@@ -13,6 +13,7 @@ import { LogCompaction } from './log-compaction.js';
 import { isCompacting } from './log-config.js';
 import type { WritableLogCore } from './log-core.js';
 import { LogDeletions } from './log-deletion.js';
+import { withOurErrors } from './log-folder.js';
 import { LogReserve } from './log-reserve.js';
 import { LogRetention, type RetentionReport } from './log-retention.js';
 import type { LogSource } from './log-source.js';
@@ -79,7 +80,7 @@ export class LogMaintenance {
   }
 
   retain(): Promise<RetentionReport> {
-    return this.#retention.ask();
+    return this.#answer(this.#retention.ask());
   }
 
   report(group: string, offset: number | undefined): void {
@@ -89,7 +90,7 @@ export class LogMaintenance {
   /** Rejects with OPTION_INVALID when the log is not one that is compacted. */
   async compact(): Promise<PassReport> {
     const loop = this.#loopIfCompacting();
-    if (loop !== undefined) return await loop.ask();
+    if (loop !== undefined) return await this.#answer(loop.ask());
     const { directory, config } = this.#parts.core;
     throw createError('OPTION_INVALID', {
       option: 'cleanup',
@@ -101,10 +102,10 @@ export class LogMaintenance {
 
   async stats(): Promise<LogStats> {
     const { core, cleaner } = this.#parts;
-    const { facts } = await this.#compaction.look({ hold: 'keep-alive' });
+    const { facts } = await this.#answer(this.#compaction.look({ hold: 'keep-alive' }));
     return buildStats(core, {
       compaction: facts,
-      retention: await this.#retention.explain(),
+      retention: await this.#answer(this.#retention.explain()),
       cleaning: this.#loop?.stats(),
       pool: cleaner.stats(),
     });
@@ -119,6 +120,11 @@ export class LogMaintenance {
   /** The last step: nothing runs any more. */
   async release(): Promise<void> {
     await this.#parts.cleaner.release();
+  }
+
+  /** A cleaner fails with the errors of its file system; callers are given ours. */
+  #answer<Value>(running: Promise<Value>): Promise<Value> {
+    return withOurErrors(running, this.#parts.core.directory);
   }
 
   #loopIfCompacting(): CleaningLoop | undefined {

@@ -22,7 +22,7 @@ import { alterConfig, checkLogOptions, type LogOptions, rememberedOf } from './l
 import { damageError } from './log-damage.js';
 import { describeForOthers, type LogDescription } from './log-description.js';
 import { type LogEnvironment, systemEnvironment } from './log-environment.js';
-import { fromSystem } from './log-folder.js';
+import { fromSystem, withOurErrors } from './log-folder.js';
 import { encodeLogJson } from './log-json.js';
 import { LogMaintenance } from './log-maintenance.js';
 import { openForWriting } from './log-opening.js';
@@ -110,7 +110,8 @@ export class Log {
     options: LogOptions,
     environment: LogEnvironment,
   ): Promise<Log> {
-    const { source, close } = await openForReading(directory, options, environment);
+    const opening = openForReading(directory, options, environment);
+    const { source, close } = await withOurErrors(opening, directory);
     return new Log(source, undefined, new Mutex(), close);
   }
 
@@ -375,7 +376,8 @@ export class Log {
   async stats(): Promise<LogStats> {
     if (this.#closing !== undefined) throw createError('LOG_CLOSED', { path: this.directory });
     const parts = this.#parts;
-    return parts === undefined ? readOnlyStats(this.#source) : parts.maintenance.stats();
+    if (parts !== undefined) return await parts.maintenance.stats();
+    return await withOurErrors(readOnlyStats(this.#source), this.#source.core.directory);
   }
 
   /**

@@ -15,7 +15,7 @@ import { Epochs, epochsCrc } from './epochs.js';
 import { rememberedOf, resolveLogOptions } from './log-config.js';
 import { epochsStep, identitySteps } from './log-creation.js';
 import { type LogEnvironment, systemEnvironment } from './log-environment.js';
-import { fromSystem, readFolder } from './log-folder.js';
+import { fromSystem, readFolder, withOurErrors } from './log-folder.js';
 import {
   type PlannedSegment,
   planRepair,
@@ -74,7 +74,8 @@ export async function repairLog(directory: string, options: RepairOptions): Prom
       // A swap that was cut short is ended as by an opening; one that is damaged ends the repair.
       await settleSwaps({ fileSystem, writer }, await readFolder(fileSystem, directory));
       const inspection = await inspectLog(fileSystem, directory, options);
-      return await new Repair(inspection, options, environment, writer, lock.nonce).run();
+      const repair = new Repair(inspection, options, environment, writer, lock.nonce);
+      return await withOurErrors(repair.run(), directory);
     } finally {
       await lock.release();
     }

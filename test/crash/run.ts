@@ -4,6 +4,8 @@
  *     --states N [--seed S]     N disks that crashes may leave, each opened and judged; see
  *                               states/states.ts; --seconds S ends it early, and says how far
  *     --replay LINE             one of them again, from the line that was printed for it
+ *     --sites [--sample PERCENT] every call of the file system that storage has fails in every way;
+ *                               see sites/sites.ts
  *     --kill N [--seed S]       kills N writing processes on the real disk; see kill.ts
  *     --flips [--sample N]      flips every bit (or N bits) of each file of a log; see flips.ts
  *     --explore N [--seed S]    crashes of the simulated machine; see explorer.ts
@@ -33,6 +35,7 @@ async function main(): Promise<number> {
     options: {
       states: { type: 'string' },
       replay: { type: 'string' },
+      sites: { type: 'boolean', default: false },
       kill: { type: 'string' },
       flips: { type: 'boolean', default: false },
       explore: { type: 'string' },
@@ -57,6 +60,10 @@ async function main(): Promise<number> {
     const secondsMax = count(values.seconds);
     return await runStatesCampaign({ states: states ?? 0, seed, secondsMax, json });
   }
+  if (values.sites) {
+    const { runSiteSweep } = await import('./sites/sites.js');
+    return await runSiteSweep({ seed, share: (count(values.sample) ?? 100) / 100, json });
+  }
   const kills = count(values.kill);
   if (kills !== undefined) return await kill(kills, seed, json);
   if (values.flips) return await flip(count(values.sample), json);
@@ -73,9 +80,9 @@ async function main(): Promise<number> {
   if (failedCalls !== undefined) return await failCalls(failedCalls, seed);
   if (values.planted !== undefined) return plant(values.planted, seed, json);
   console.error(
-    'usage: npm run crash -- --states N | --replay LINE | --kill N | --flips | --explore N |' +
-      ' --histories N | --swaps | --full N | --cuts N | --failed-calls N | --planted NAME' +
-      ' [--seed S] [--json]',
+    'usage: npm run crash -- --states N | --replay LINE | --sites | --kill N | --flips |' +
+      ' --explore N | --histories N | --swaps | --full N | --cuts N | --failed-calls N |' +
+      ' --planted NAME [--seed S] [--json]',
   );
   return 2;
 }

@@ -302,3 +302,22 @@ test('compaction: after a sync of the folder that failed nothing is written any 
   assert.deepEqual((await seen(later)).slice(-2), ['1:b=1', '2:a=2']);
   await later.close();
 });
+
+test('compaction: who asks for it is told by a code what the file system refused', async () => {
+  const codes = [
+    ['EIO', 'IO_FAILED'],
+    ['EMFILE', 'TOO_MANY_OPEN_FILES'],
+  ] as const;
+  for (const [errno, code] of codes) {
+    const sim = new SimLog();
+    const log = await openCompacted(sim);
+    await put(log, 'a=1', 'b=1');
+    await put(log, 'a=2');
+    sim.disk.fail({ name: 'open', path: '.log.cleaned', errno });
+    const { facts } = await rejection(log.compact(), code);
+    assert.equal(facts['errno'], errno);
+    await log.compact();
+    assert.deepEqual((await seen(log)).slice(-2), ['1:b=1', '2:a=2']);
+    await log.close();
+  }
+});

@@ -20,7 +20,7 @@ import { type CrashChoice, createCrashState } from './sim-crash-state.js';
 import { describeEffect, type Effect } from './sim-effects.js';
 import type { SimFault } from './sim-faults.js';
 import { readImage } from './sim-image.js';
-import { type SimCall, type SimCallHook, SimMachine } from './sim-machine.js';
+import { type SimCall, type SimCallHook, SimMachine, type SimMadeHook } from './sim-machine.js';
 import { contentPrint, diskPrint } from './sim-print.js';
 import { createSimReader } from './sim-reader.js';
 import { type FileNode, SimState } from './sim-state.js';
@@ -135,6 +135,11 @@ export class SimDisk {
 
   set onCall(hook: SimCallHook | undefined) {
     this.#machine.onCall = hook;
+  }
+
+  /** Runs within each call of both halves, while those who make it are on the stack. */
+  set onMade(hook: SimMadeHook | undefined) {
+    this.#machine.onMade = hook;
   }
 
   /** The numbered calls so far; call `n` is `calls[n - 1]`. */

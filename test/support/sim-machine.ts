@@ -24,6 +24,12 @@ export interface SimCall {
 
 export type SimCallHook = (number: number, name: SimCallName, path: string) => void;
 
+/** Hears of each call of both halves from within the call itself; what it returns decides it. */
+export type SimMadeHook = (
+  name: SimCallName | SimReadingCallName,
+  path: string,
+) => SimFault | undefined;
+
 export interface SimHandle {
   readonly half: 'reading' | 'writing';
   readonly path: string;
@@ -43,6 +49,7 @@ export class SimMachine {
   readonly nowMs: () => number;
   spaceBytes: number;
   onCall: SimCallHook | undefined;
+  onMade: SimMadeHook | undefined;
   #stopAtCall = Number.POSITIVE_INFINITY;
   #isStopped = false;
   #nextDescriptor = 3;
@@ -72,13 +79,18 @@ export class SimMachine {
     if (this.#isStopped) throw new SimStopped(name, path);
     this.calls.push({ number, name, path, ...detail });
     this.onCall?.(number, name, path);
-    return this.faults.take(name, path, number);
+    return this.onMade?.(name, path) ?? this.faults.take(name, path, number);
   }
 
   /** A call without a number; reports the fault that strikes it. */
   enterReading(name: SimReadingCallName, path: string): void {
+    this.enterLater(name, path, this.onMade?.(name, path));
+  }
+
+  /** The same for one that was made before, and decided then perhaps. */
+  enterLater(name: SimReadingCallName, path: string, made: SimFault | undefined): void {
     if (this.#isStopped) throw new SimStopped(name, path);
-    this.report(this.faults.take(name, path, undefined), name, path);
+    this.report(made ?? this.faults.take(name, path, undefined), name, path);
   }
 
   /** Throws the error of a fault, if it has one. */
