@@ -14,7 +14,7 @@
  *     npm run fuzz -- canary                           always fails, to prove the runner
  *
  * A guided run goes on where the last one was (`--state` names another folder than `.fuzz`), from
- * the project's corpus (`--corpus` names another folder than `fuzz/corpus`), and an input that takes
+ * the project's corpus (`--corpus` names another folder than `fuzz/corpus`). An input that takes
  * longer than `--hang` seconds has hung. Prints what each run covered. A failure
  * prints target, seed, event, the input in hexadecimal digits and the command that repeats it. Exit
  * code 1 after a failure, 2 for a wrong call.
