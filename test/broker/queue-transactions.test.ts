@@ -47,6 +47,19 @@ suite('queue transactions', () => {
     });
   });
 
+  test('a message that is sent here adds to the depth when the transaction commits', async () => {
+    await withBroker(async (broker) => {
+      const jobs = await broker.queue('jobs');
+      await jobs.send('a');
+      await broker.transaction(async (tx) => {
+        await tx.send(jobs, 'b');
+        await settled();
+        assert.equal((await jobs.stats()).depth, 1);
+      });
+      assert.equal((await jobs.when({ depthAbove: 1 })).depth, 2);
+    });
+  });
+
   test('a delayed message waits when the transaction commits, or never comes', async () => {
     await withBroker(async (broker, { clock }) => {
       const jobs = await broker.queue('jobs');

@@ -3,8 +3,8 @@
  */
 
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
-import { join, relative, sep } from 'node:path';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, posix, relative, sep } from 'node:path';
 import { test } from 'node:test';
 import {
   assertSuccess,
@@ -80,8 +80,10 @@ export function tarballTests(packed: () => PackedProject): void {
     const { bin = {}, exports = {} } = readManifest(root);
     const targets = [...Object.values(bin), ...Object.values(exports).flatMap(targetsOf)];
     const needed = ['package.json', 'README.md', 'LICENSE', ...targets, ...compiledSources()];
-    const missing = needed
-      .map((path) => path.replace(/^\.\//, ''))
+    const types = importedTypes(tarball.files);
+    assert.notEqual(types.length, 0);
+    const types = importedTypes(tarball.files);
+    assert.notEqual(types.length, 0);
       .filter((path) => !tarball.files.includes(path));
     assert.deepEqual(missing, [], 'files that the package needs');
   });
@@ -124,5 +126,16 @@ function compiledSources(): string[] {
   return readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .flatMap((path) => ['.js', '.d.ts'].map((end) => `dist/${path.replace(/\.ts$/, end)}`));
+    .map((path) => `dist/${path.replace(/\.ts$/, '.js')}`);
+}
+
+/** What the declarations in the tarball import of each other. */
+function importedTypes(files: readonly string[]): string[] {
+  return files
+    .filter((path) => path.endsWith('.d.ts'))
+    .flatMap((path) => {
+      const text = readFileSync(join(root, path), 'utf8');
+      const imports = [...text.matchAll(/(?:from|import\()\s*["'](\.[^"']+)\.js["']/g)];
+      return imports.map(([, to]) => `${posix.join(posix.dirname(path), to ?? '')}.d.ts`);
+    });
 }

@@ -145,6 +145,8 @@ export interface QueueGroup {
   counts(): GroupCounts;
   /** All messages that are not done with, those included that were not looked at yet. */
   unfinished(): number;
+  /** Of those, messages behind a transaction that is not decided. */
+  undecided(): number;
   /** Looks at what was not looked at yet, as far as it fits in memory. */
   catchUp(): Promise<void>;
   oldestTimestamp(): Promise<number | undefined>;

@@ -23,7 +23,8 @@ export interface CountedQueue {
 /** Messages that can be received now. */
 export function depthOf(group: QueueGroup): number {
   const { inFlight, waiting, exhausted, moving } = group.counts();
-  return Math.max(0, group.unfinished() - inFlight - waiting - exhausted - moving);
+  const others = inFlight + waiting + exhausted + moving + group.undecided();
+  return Math.max(0, group.unfinished() - others);
 }
 
 export async function statsOf(

@@ -348,6 +348,10 @@ export class ShareGroup {
     return this.partitions().reduce((sum, { unfinished }) => sum + unfinished, 0);
   }
 
+  undecided(): number {
+    return this.partitions().reduce((sum, { undecided }) => sum + undecided, 0);
+  }
+
   /**
    * Reads as far ahead as is kept in memory: then marks of transactions and gaps there are not
    * counted as messages any more. Throws what reading throws.

@@ -173,6 +173,11 @@ export class SharePartition implements DeliveryPartition, JournalState {
     return toCome + ready + waiting + exhausted + moving + inFlight + Math.max(0, unread);
   }
 
+  /** Of those, messages behind a transaction that is not decided: nobody can have them yet. */
+  get undecided(): number {
+    return Math.max(0, this.log.durableOffset - this.log.stableOffset);
+  }
+
   // ---- The journal.
 
   restore(part: DeliveryPart, clocks: ClockPair): void {
