@@ -15,6 +15,12 @@ import {
   exchangeKinds,
 } from '../src/broker/exchange/exchange-definition.js';
 import {
+  memberEntry,
+  noMemberEntry,
+  type StoredMember,
+} from '../src/broker/group/epoch-member-entry.js';
+import { partitionKey } from '../src/broker/group/epoch-reconciliation.js';
+import {
   groupEntry,
   markEntry,
   noMarkEntry,
@@ -151,7 +157,11 @@ function drawOffsets(prng: Prng): StateEntry {
   const group = `group ${prng.integer(3)}`;
   const at = { topic: 'orders', partition: prng.integer(100) };
   const producerId = prng.integer(2 ** 40);
-  switch (prng.integer(6)) {
+  switch (prng.integer(8)) {
+    case 6:
+      return memberEntry(group, drawMember(prng));
+    case 7:
+      return noMemberEntry(group, 'a/member');
     case 0:
       return noOffsetEntry(group, at);
     case 1:
@@ -172,6 +182,33 @@ function drawOffsets(prng: Prng): StateEntry {
     default:
       return offsetEntry(group, drawCommitted(prng, at));
   }
+}
+
+function drawMember(prng: Prng): StoredMember {
+  const text = (): string | undefined => (prng.boolean() ? undefined : prng.pick(['', 'naïve']));
+  const places = Array.from({ length: prng.integer(4) }, (_, partition) => {
+    return { topic: 'orders', topicId: drawId(prng), partition };
+  });
+  const held = places.map((at) => [partitionKey(at), { at, sinceEpoch: prng.integer(9) }] as const);
+  return {
+    memberId: prng.pick(['m', 'a/member']),
+    instanceId: text(),
+    rackId: text(),
+    clientId: text(),
+    clientHost: text(),
+    rebalanceTimeoutMs: 1 + prng.integer(2 ** 20),
+    topics: prng.pick([[], ['orders', 'bills']]),
+    pattern: prng.pick(['', 'o.*']),
+    assignor: prng.pick([undefined, 'range', 'uniform']),
+    state: {
+      phase: prng.pick(['stable', 'revoking', 'waiting']),
+      epoch: prng.integer(9),
+      assigned: new Map(prng.boolean() ? held : []),
+      revoking: new Map(prng.boolean() ? places.map((at) => [partitionKey(at), at]) : []),
+    },
+    previousEpoch: prng.integer(9),
+    isAway: prng.boolean(),
+  };
 }
 
 function drawCommitted(prng: Prng, at: { readonly topic: string; readonly partition: number }) {
@@ -195,6 +232,10 @@ function offsetsAgain(entry: StateEntry): StateEntry {
       return groupEntry(loaded.group, loaded.facts);
     case 'no-group':
       return groupEntry(loaded.group, null);
+    case 'member':
+      return memberEntry(loaded.group, loaded.member);
+    case 'no-member':
+      return noMemberEntry(loaded.group, loaded.memberId);
     case 'mark':
       return markEntry(loaded.mark);
     case 'no-mark':

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { type ErrorCode, MillraceError } from '../../src/base/errors.js';
 import type { EpochHeartbeat, EpochPartition } from '../../src/broker/group/epoch-requests.js';
 import type { GroupOptions } from '../../src/broker/group/group-options.js';
+import { isPending } from '../support/fixtures.js';
 import { type GroupFixture, joinRequest, openGroups, settle } from '../support/group-fixture.js';
 
 type Given = Partial<EpochHeartbeat>;
@@ -269,25 +270,105 @@ test('epochs: a group without members changes its protocol, and back', async () 
   assert.equal(coordinator.admin.list()[0]?.type, 'classic');
 });
 
-test('epochs: after a restart members join anew, in a later epoch', async () => {
+/** The next process, over what was stored. */
+async function restarted({ coordinator, stateLog, topics, clock }: GroupFixture) {
+  await coordinator.close();
+  return await openGroups({}, { stateLog, topics, clock });
+}
+
+test('epochs: after a restart members go on as if nothing had been', async () => {
   const before = await open();
-  const { stateLog, topics, coordinator, clock } = before;
-  const { a } = await two(before);
-  await coordinator.commit({
+  const { a, b } = await two(before);
+  await before.coordinator.commit({
     groupId: 'g',
     memberId: 'a',
     generation: a,
     offsets: [{ topic: 't', partition: 0, offset: 5 }],
   });
-  await coordinator.close();
+  const described = before.coordinator.epochs.describe('g');
+  const after = await restarted(before);
   assert.throws(() => beat(before, 'a', a), refused('BROKER_CLOSED'));
-  const after = await openGroups({}, { stateLog, topics, clock });
-  assert.deepEqual(
-    after.coordinator.admin.list().map(({ groupId, type, state }) => [groupId, type, state]),
-    [['g', 'consumer', 'Empty']],
-  );
-  assert.throws(() => beat(after, 'a', a), refused('UNKNOWN_MEMBER'));
-  assert.ok(join(after, 'a').epoch > a);
+  const [listed] = after.coordinator.admin.list();
+  assert.deepEqual([listed?.type, listed?.state, listed?.members], ['consumer', 'Stable', 2]);
+  assert.deepEqual(after.coordinator.epochs.describe('g'), described);
+  for (const [memberId, epoch] of [
+    ['a', a],
+    ['b', b],
+  ] as const) {
+    const told = beat(after, memberId, epoch);
+    assert.deepEqual([told.epoch, told.assignment], [epoch, undefined]);
+  }
   const [fetched] = await after.coordinator.fetch('g', [{ topic: 't', partition: 0 }]);
   assert.equal(fetched?.offset, 5);
+  after.clock.advance(45_000);
+  assert.throws(() => beat(after, 'a', a), refused('UNKNOWN_MEMBER'), 'sessions begin anew');
+  const last = await restarted(after);
+  assert.equal(last.coordinator.admin.list()[0]?.members, 0);
+  assert.ok(join(last, 'a').epoch > a);
+});
+
+test('epochs: a commit for a deleted topic is none for the next, over a restart too', async () => {
+  const before = await open();
+  const a = join(before, 'a');
+  before.topics.delete('t');
+  await before.coordinator.forgetTopic('t');
+  before.topics.set('t', 1, 10);
+  const after = await restarted(before);
+  const offsets = [{ topic: 't', partition: 0, offset: 7 }];
+  const commit = { groupId: 'g', memberId: 'a', generation: a.epoch, offsets };
+  await assert.rejects(after.coordinator.commit(commit), refused('UNKNOWN_PARTITION'));
+});
+
+test('epochs: what a restart cut in two is brought to its end', async () => {
+  const first = await open();
+  const a = join(first, 'a');
+  const b = join(first, 'b');
+  const told = beat(first, 'a', a.epoch, { owned: a.assignment ?? [] }).assignment ?? [];
+  const instanceId = 'i';
+  const away = join(first, 's', { topics: ['u'], instanceId });
+  beat(first, 's', -2, { instanceId });
+  first.topics.set('late', 1);
+  const second = await restarted(first);
+  assert.throws(
+    () => join(second, 'x', { instanceId, owned: undefined }),
+    refused('MEMBER_INVALID'),
+  );
+  assert.ok(join(second, 'x', { topics: ['u'], instanceId }).epoch >= away.epoch);
+  assert.equal(beat(second, 'b', b.epoch).assignment, undefined, 'nothing was given up yet');
+  const up = beat(second, 'a', a.epoch, { owned: told });
+  assert.ok(up.epoch > a.epoch);
+  const third = await restarted(second);
+  const given = beat(third, 'b', beat(third, 'b', b.epoch, { owned: [] }).epoch).assignment;
+  const had = third.coordinator.epochs.describe('g').members.flatMap((one) => one.assignment);
+  assert.deepEqual(numbers(had)?.sort(), [0, 1, 2, 3]);
+  assert.equal(given, undefined, 'it was told before');
+});
+
+test('epochs: what a member with a pattern may read is asked anew after a restart', async () => {
+  const before = await open();
+  const wishes = { topics: [], pattern: '.*' };
+  const a = join(before, 'a', { ...wishes, mayRead: () => true });
+  before.topics.set('secret', 1);
+  const after = await restarted(before);
+  const told = beat(after, 'a', a.epoch, { mayRead: (topic) => topic !== 'secret' });
+  assert.deepEqual([told.epoch, told.assignment], [a.epoch, undefined]);
+  const last = await restarted(after);
+  const all = beat(last, 'a', a.epoch, { mayRead: () => true });
+  assert.equal(all.assignment?.length, 5);
+});
+
+test('epochs: what a member is told is durable before, or it hears of it', async () => {
+  const groups = await open();
+  const { stateLog } = groups;
+  stateLog.hold();
+  const a = join(groups, 'a');
+  assert.ok(await isPending(a.stored));
+  stateLog.release();
+  await a.stored;
+  const entries = stateLog.entries.map(({ key }) => key);
+  assert.deepEqual(entries, ['group/g', 'member/1/g/a']);
+  await beat(groups, 'a', a.epoch).stored;
+  assert.equal(stateLog.entries.length, 2, 'what changes nothing is not stored');
+  stateLog.failNext();
+  await assert.rejects(join(groups, 'b').stored, refused('DISK_FULL'));
 });

@@ -1,7 +1,7 @@
 /**
  * Groups of the newer protocol, lived at random: members come, go, are slow to give up, and lose
- * answers; topics come, grow and go. No partition is ever with two members, and when nothing
- * happens any more each has its one.
+ * answers; topics come, grow and go, and the process ends and begins. No partition is ever with two
+ * members, and when nothing happens any more each has its one.
  */
 
 import assert from 'node:assert/strict';
@@ -29,10 +29,10 @@ class Client {
   /** What it is to have. */
   told: readonly EpochPartition[] = [];
   readonly memberId: string;
-  readonly #groups: Groups;
+  readonly #groups: () => Groups;
   readonly #wishes: Pick<EpochHeartbeat, 'topics' | 'pattern' | 'assignor'>;
 
-  constructor(groups: Groups, memberId: string, prng: Prng) {
+  constructor(groups: () => Groups, memberId: string, prng: Prng) {
     this.#groups = groups;
     this.memberId = memberId;
     const assignor = prng.pick([undefined, 'range', 'uniform']);
@@ -45,7 +45,7 @@ class Client {
   }
 
   beat(isAnswerLost = false): void {
-    const { epochs } = this.#groups.coordinator;
+    const { epochs } = this.#groups().coordinator;
     const owned = [...this.owned.values()];
     const whole = { ...this.#wishes, owned, rebalanceTimeoutMs: 60_000 };
     const { epoch, memberId } = this;
@@ -69,7 +69,7 @@ class Client {
     this.told = [];
     if (this.epoch === 0) return;
     const { memberId } = this;
-    this.#groups.coordinator.epochs.heartbeat({ groupId: 'g', memberId, epoch: -1 });
+    this.#groups().coordinator.epochs.heartbeat({ groupId: 'g', memberId, epoch: -1 });
     this.epoch = 0;
   }
 }
@@ -85,8 +85,8 @@ function checkOwners(clients: readonly Client[]): void {
 }
 
 async function live(prng: Prng): Promise<void> {
-  const groups = await openGroups();
-  const { topics, coordinator } = groups;
+  let groups = await openGroups();
+  const { topics, stateLog, clock } = groups;
   topics.set('t', 5);
   topics.set('u', 2);
   const change = async (): Promise<void> => {
@@ -94,18 +94,21 @@ async function live(prng: Prng): Promise<void> {
     const count = topics.partitionCount(name) ?? 0;
     if (count > 0 && prng.integer(3) === 0) {
       topics.delete(name);
-      await coordinator.forgetTopic(name);
+      await groups.coordinator.forgetTopic(name);
       return;
     }
     topics.set(name, count + 1 + prng.integer(3));
-    coordinator.noticeTopics([name]);
+    groups.coordinator.noticeTopics([name]);
   };
-  const clients = Array.from({ length: 4 }, (_, at) => new Client(groups, `m${at}`, prng));
+  const clients = Array.from({ length: 4 }, (_, at) => new Client(() => groups, `m${at}`, prng));
   for (let step = 0; step < 120; step += 1) {
     const client = prng.pick(clients);
     const draw = prng.integer(20);
     if (draw === 0) await change();
-    else if (draw === 1) client.leave();
+    else if (draw === 5 && prng.boolean()) {
+      await groups.coordinator.close();
+      groups = await openGroups({}, { topics, stateLog, clock });
+    } else if (draw === 1) client.leave();
     else if (draw < 4) client.beat(true);
     else if (draw < 12) client.beat();
     else client.settle();
@@ -119,7 +122,7 @@ async function live(prng: Prng): Promise<void> {
     }
   }
   const wanted = new Set<string>();
-  const { members, state } = coordinator.epochs.describe('g');
+  const { members, state } = groups.coordinator.epochs.describe('g');
   for (const topic of members.flatMap((member) => member.topics)) {
     const found = topics.find(topic);
     for (let partition = 0; partition < (found?.partitionCount ?? 0); partition += 1) {
@@ -129,7 +132,7 @@ async function live(prng: Prng): Promise<void> {
   assert.equal(state, 'Stable');
   const owned = clients.flatMap((client) => [...client.owned.keys()]);
   assert.deepEqual(owned.sort(), [...wanted].sort());
-  await coordinator.close();
+  await groups.coordinator.close();
 }
 
 test('epoch groups: a partition is never with two members, and in the end with one', async () => {

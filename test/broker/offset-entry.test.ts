@@ -7,6 +7,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ErrorCode, MillraceError } from '../../src/base/errors.js';
 import {
+  memberEntry,
+  noMemberEntry,
+  type StoredMember,
+} from '../../src/broker/group/epoch-member-entry.js';
+import type { HeldPartition } from '../../src/broker/group/epoch-reconciliation.js';
+import {
   groupEntry,
   markEntry,
   noMarkEntry,
@@ -14,8 +20,25 @@ import {
   offsetEntry,
   readEntry,
 } from '../../src/broker/group/offset-entry.js';
-import type { StateEntry } from '../../src/broker/state/state-log.js';
+import type { StateEntry, StatePart } from '../../src/broker/state/state-log.js';
 import { testRuns, testSeed } from '../support/seed.js';
+
+function memberAt(memberId: string, assigned: ReadonlyMap<string, HeldPartition>): StoredMember {
+  return {
+    memberId,
+    instanceId: 'i',
+    rackId: undefined,
+    clientId: 'c',
+    clientHost: undefined,
+    rebalanceTimeoutMs: 5,
+    topics: ['t'],
+    pattern: 'u.*',
+    assignor: 'range',
+    state: { phase: 'waiting', epoch: 7, assigned, revoking: new Map() },
+    previousEpoch: 6,
+    isAway: true,
+  };
+}
 
 test('offset entries: keys take any group id, and are told apart', () => {
   const groups = fc.string({ minLength: 1, maxLength: 20, unit: 'binary' });
@@ -36,6 +59,16 @@ test('offset entries: keys take any group id, and are told apart', () => {
         const facts = { protocolType: 'consumer', generation: 3, emptySinceMs: null, hasEpochs };
         assert.deepEqual(readEntry(groupEntry(group, facts)), { kind: 'group', group, facts });
       }
+      for (const memberId of ['m', '/', `${group}/1`]) {
+        const assigned = new Map([['id-1', { at: { ...at, topicId: 'id' }, sinceEpoch: 3 }]]);
+        const member = memberAt(memberId, assigned);
+        const loaded = readEntry(memberEntry(group, member));
+        assert.ok(loaded.kind === 'member');
+        assert.deepEqual([loaded.group, loaded.member.memberId], [group, memberId]);
+        assert.deepEqual(memberEntry(group, loaded.member), memberEntry(group, member));
+        const gone = { kind: 'no-member', group, memberId };
+        assert.deepEqual(readEntry(noMemberEntry(group, memberId)), gone);
+      }
       assert.deepEqual(readEntry(groupEntry(group, null)), { kind: 'no-group', group });
       const mark = { producerId: at.partition, producerEpoch: 7 };
       assert.deepEqual(readEntry(markEntry(mark)), { kind: 'mark', mark });
@@ -48,6 +81,11 @@ test('offset entries: keys take any group id, and are told apart', () => {
 
 test('offset entries: whatever else is there is refused', () => {
   const key = 'offset/t/0/g';
+  const { key: ofMember, value: member } = memberEntry('g', memberAt('m', new Map()));
+  const memberWith = (at: number, part: StatePart): StateEntry => ({
+    key: ofMember,
+    value: (member ?? []).map((known, index) => (index === at ? part : known)),
+  });
   const cases: [StateEntry, ErrorCode][] = [
     [{ key: 'other', value: null }, 'LOG_CORRUPT'],
     [{ key: 'offset/t/x/g', value: null }, 'LOG_CORRUPT'],
@@ -64,6 +102,20 @@ test('offset entries: whatever else is there is refused', () => {
     [{ key: 'transaction/7', value: [2, 1] }, 'FORMAT_UNSUPPORTED'],
     [{ key: 'transaction/9999999999999999', value: [1, 1] }, 'LOG_CORRUPT'],
     [{ key: 'group/g', value: [1, 'consumer', 1, 'then'] }, 'LOG_CORRUPT'],
+    [{ key: 'member/1/g', value: null }, 'LOG_CORRUPT'],
+    [{ key: 'member/2/g/m', value: null }, 'LOG_CORRUPT'],
+    [{ key: 'member/1/g/', value: null }, 'LOG_CORRUPT'],
+    [{ key: ofMember, value: [1] }, 'LOG_CORRUPT'],
+    [memberWith(0, 2), 'FORMAT_UNSUPPORTED'],
+    [memberWith(1, 5), 'LOG_CORRUPT'],
+    [memberWith(5, 0), 'LOG_CORRUPT'],
+    [memberWith(6, [1]), 'LOG_CORRUPT'],
+    [memberWith(8, 'sticky'), 'LOG_CORRUPT'],
+    [memberWith(9, 'idle'), 'LOG_CORRUPT'],
+    [memberWith(10, -1), 'LOG_CORRUPT'],
+    [memberWith(12, 1), 'LOG_CORRUPT'],
+    [memberWith(13, [['t', 'id', 0]]), 'LOG_CORRUPT'],
+    [memberWith(14, [['t', 'id']]), 'LOG_CORRUPT'],
   ];
   for (const [entry, code] of cases) {
     assert.throws(

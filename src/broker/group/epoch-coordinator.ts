@@ -4,14 +4,16 @@
  * Each heartbeat is one synchronous step. A member is given up when nothing was heard of it for its
  * session, or when it does not give partitions up in the time that it has asked for itself. A group
  * is of this protocol or of the classic one as its first member says; without members it changes
- * from the one to the other. Members are in memory: after a restart they join anew, and the epoch
- * of the group goes on from what was stored.
+ * from the one to the other. What members want and have is stored with each change, before they
+ * are told: after a restart they go on as if nothing had been, and their sessions begin anew.
  */
 
 import type { Clock } from '../../base/clock.js';
+import { hasCode } from '../../base/errors.js';
 import { EpochGroup, type EpochGroupState } from './epoch-group.js';
 import { EpochMember } from './epoch-member.js';
-import { type HeldPartition, partitionKey } from './epoch-reconciliation.js';
+import type { StoredMember } from './epoch-member-entry.js';
+import { type HeldPartition, type MemberState, partitionKey } from './epoch-reconciliation.js';
 import {
   checkHeartbeat,
   type EpochHeartbeat,
@@ -28,6 +30,7 @@ import { groupError } from './group-errors.js';
 import type { GroupConfig } from './group-options.js';
 import type { MemberIdentity } from './group-requests.js';
 import type { GroupTopics, TopicPartition } from './group-topics.js';
+import type { OffsetStore } from './offset-store.js';
 
 export interface EpochContext {
   readonly clock: Clock;
@@ -35,8 +38,7 @@ export interface EpochContext {
   readonly directory: GroupDirectory;
   readonly topics: GroupTopics;
   readonly newId: () => string;
-  /** The group is in a new epoch, or became empty: what dates it is to be stored. */
-  readonly onSettled: (group: Group) => void;
+  readonly store: OffsetStore;
   /** Throws once the coordinator closes. */
   readonly checkOpen: () => void;
 }
@@ -88,13 +90,18 @@ export class EpochCoordinator {
     const before = known === undefined ? this.#placeFor(groupId, epochs, request) : undefined;
     const member = known ?? new EpochMember(this.#idOf(request), request.instanceId);
     if (before !== undefined) member.takePlaceOf(before);
+    const { state, isAway, isRestored } = member;
     // Until here the group is as it was: a pattern that is none changes nothing.
     const wantsOther = member.update(request);
     if (epoch === JOINS) member.isAway = false;
+    member.isRestored = false;
     if (before !== undefined) epochs.replace(before, member);
     else if (known === undefined) epochs.add(member);
     const isNew = known === undefined && before === undefined;
-    if (isNew || wantsOther) this.#raise(group, epochs);
+    const epochBefore = epochs.epoch;
+    if (isNew || wantsOther) epochs.epoch += 1;
+    // What it may read was not known until now.
+    else if (isRestored) epochs.notice(this.#context.topics);
     epochs.assign(this.#context.topics);
     const owned =
       request.owned === undefined ? undefined : new Set(request.owned.map(partitionKey));
@@ -105,7 +112,15 @@ export class EpochCoordinator {
     const { groupConsumerHeartbeatIntervalMs: heartbeatIntervalMs } = this.#context.config;
     const isTold = epoch === JOINS || isOther || isWhole(request);
     const assignment = isTold ? partitionsOf(member) : undefined;
-    return { memberId: id, epoch: now, heartbeatIntervalMs, assignment };
+    const isChanged =
+      known === undefined ||
+      wantsOther ||
+      epochs.epoch !== epochBefore ||
+      member.state !== state ||
+      member.isAway !== isAway;
+    const gone = before === undefined ? [] : [before.memberId];
+    const stored = isChanged ? this.#save(group, epochs, [member], gone) : Promise.resolve();
+    return { memberId: id, epoch: now, heartbeatIntervalMs, assignment, stored };
   }
 
   /**
@@ -121,7 +136,9 @@ export class EpochCoordinator {
     const epochs = this.#find(groupId)?.epochs;
     if (epochs === undefined) throw groupError('UNKNOWN_MEMBER', { group: groupId, memberId });
     const { state } = requireMember(groupId, epochs, identity);
-    const gone = partitions.find(({ topic }) => epochs.isForgotten(topic, epoch));
+    const gone = partitions.find(
+      ({ topic }) => epochs.isForgotten(topic, epoch) || this.#isOther(state, topic),
+    );
     if (gone !== undefined) throw groupError('UNKNOWN_PARTITION', { group: groupId, ...gone });
     if (epoch === state.epoch) return;
     const held = [...state.assigned.values()];
@@ -168,13 +185,43 @@ export class EpochCoordinator {
   /** Topics have changed: groups that want them are in a new epoch. */
   noticeTopics(): void {
     for (const group of this.#context.directory.groups) {
-      if (group.epochs?.notice(this.#context.topics) === true) this.#context.onSettled(group);
+      const { epochs } = group;
+      if (epochs?.notice(this.#context.topics) !== true) continue;
+      this.#tell(group, this.#save(group, epochs, [], []));
+    }
+  }
+
+  /** Takes up a group from before a restart; one whose pattern is none any more joins anew. */
+  restore(group: Group, stored: readonly StoredMember[]): void {
+    const epochs = new EpochGroup(group.generation);
+    group.becomeEpochs(epochs);
+    const members = stored.flatMap((one) => {
+      try {
+        return [EpochMember.restore(one)];
+      } catch (error) {
+        if (hasCode(error, 'PATTERN_INVALID')) return [];
+        throw error;
+      }
+    });
+    if (members.length === 0) return;
+    epochs.restore(members, this.#context.topics);
+    group.generation = epochs.epoch;
+    for (const member of members) {
+      this.#touch(group, member);
+      this.#watchRevocation(group, member);
     }
   }
 
   /** Ends all timers. */
   shut(group: Group): void {
     for (const member of group.epochs?.members ?? []) member.end();
+  }
+
+  /** Whether the member has partitions of an earlier topic of this name, and so means that one. */
+  #isOther({ assigned, revoking }: MemberState, topic: string): boolean {
+    const now = this.#context.topics.find(topic)?.topicId;
+    const had = [...[...assigned.values()].map(({ at }) => at), ...revoking.values()];
+    return had.some((at) => at.topic === topic && at.topicId !== now);
   }
 
   #find(groupId: string): Group | undefined {
@@ -224,10 +271,24 @@ export class EpochCoordinator {
     return memberId === '' ? this.#context.newId() : memberId;
   }
 
-  #raise(group: Group, epochs: EpochGroup): void {
-    epochs.epoch += 1;
+  /** Stores the group, and the members that have changed or gone. */
+  async #save(
+    group: Group,
+    epochs: EpochGroup,
+    members: readonly EpochMember[],
+    gone: readonly string[],
+  ): Promise<void> {
     group.generation = epochs.epoch;
-    this.#context.onSettled(group);
+    const { protocolType, generation } = group;
+    const emptySinceMs = epochs.size === 0 ? group.emptySinceMs : null;
+    const facts = { protocolType, generation, emptySinceMs, hasEpochs: true };
+    const changed = members.map((member) => member.stored());
+    await this.#context.store.noteEpochs(group.groupId, facts, { changed, gone });
+  }
+
+  /** Nobody waits for it: members go on whether it works or not. */
+  #tell({ groupId }: Group, stored: Promise<void>): void {
+    stored.catch((cause) => groupDiagnostics.storeFailed.publish({ group: groupId, cause }));
   }
 
   #leave(request: EpochHeartbeat): EpochHeartbeatResult {
@@ -238,23 +299,37 @@ export class EpochCoordinator {
       throw groupError('UNKNOWN_MEMBER', { group: groupId, memberId });
     }
     const member = requireMember(groupId, epochs, request);
+    let stored: Promise<void>;
     if (epoch === LEAVES_ITS_PLACE) {
       epochs.leavePlace(member);
       member.cancelRevocation?.();
       member.cancelRevocation = undefined;
-    } else this.#remove(group, epochs, member, 'left');
-    return { memberId, epoch, heartbeatIntervalMs: 0, assignment: undefined };
+      stored = this.#save(group, epochs, [member], []);
+    } else stored = this.#remove(group, epochs, member, 'left');
+    return { memberId, epoch, heartbeatIntervalMs: 0, assignment: undefined, stored };
   }
 
-  #remove(group: Group, epochs: EpochGroup, member: EpochMember, reason: MemberRemoval): void {
+  #remove(
+    group: Group,
+    epochs: EpochGroup,
+    member: EpochMember,
+    reason: MemberRemoval,
+  ): Promise<void> {
     const { clock, topics } = this.#context;
     const { groupId } = group;
     const { memberId, instanceId } = member;
     epochs.remove(member);
     if (epochs.size === 0) group.emptySinceMs = clock.nowMs();
-    this.#raise(group, epochs);
+    epochs.epoch += 1;
     epochs.assign(topics);
     groupDiagnostics.memberRemoved.publish({ group: groupId, memberId, instanceId, reason });
+    return this.#save(group, epochs, [], [memberId]);
+  }
+
+  /** The member's time is over. */
+  #putOut(group: Group, member: EpochMember, reason: MemberRemoval): void {
+    const { epochs } = group;
+    if (epochs !== undefined) this.#tell(group, this.#remove(group, epochs, member, reason));
   }
 
   /** The member has been heard of: its session begins anew. */
@@ -269,9 +344,8 @@ export class EpochCoordinator {
     member.cancelSession = this.#context.clock.schedule(delayMs, () => {
       member.cancelSession = undefined;
       const restMs = member.sessionEndMs - this.#context.clock.monotonicMs();
-      const { epochs } = group;
       if (restMs > 0) this.#watchSession(group, member, restMs);
-      else if (epochs !== undefined) this.#remove(group, epochs, member, 'session timeout');
+      else this.#putOut(group, member, 'session timeout');
     });
   }
 
@@ -282,8 +356,7 @@ export class EpochCoordinator {
       return;
     }
     member.cancelRevocation ??= this.#context.clock.schedule(member.rebalanceTimeoutMs, () => {
-      const { epochs } = group;
-      if (epochs !== undefined) this.#remove(group, epochs, member, 'did not give up partitions');
+      this.#putOut(group, member, 'did not give up partitions');
     });
   }
 }

@@ -13,7 +13,7 @@ import type { Assignment, AssignorInput } from './assignor.js';
 import { assignRange } from './assignor-range.js';
 import { assignSticky } from './assignor-sticky.js';
 import type { EpochMember } from './epoch-member.js';
-import { partitionKey, reconcile } from './epoch-reconciliation.js';
+import { type MemberState, partitionKey, reconcile } from './epoch-reconciliation.js';
 import type { EpochAssignorName, EpochPartition } from './epoch-requests.js';
 import type { TopicCatalog } from './group-topics.js';
 
@@ -177,6 +177,27 @@ export class EpochGroup {
     for (const [topic, last] of this.#forgotten) if (last < oldest) this.#forgotten.delete(topic);
   }
 
+  /** Takes up members from before a restart; what they have says what they are to have. */
+  restore(members: readonly EpochMember[], topics: TopicCatalog): void {
+    for (const member of members) {
+      this.add(member);
+      this.#own(member);
+      const { assigned } = member.state;
+      this.#target.set(member.memberId, new Map([...assigned].map(([key, { at }]) => [key, at])));
+    }
+    this.assignmentEpoch = this.epoch - 1;
+    this.assign(topics);
+    if (this.state === 'Stable' && members.every((member) => this.#hasTarget(member))) return;
+    this.epoch += 1;
+    this.assign(topics);
+  }
+
+  #hasTarget(member: EpochMember): boolean {
+    const { assigned } = member.state;
+    const target = this.targetOf(member);
+    return assigned.size === target.size && [...target.keys()].every((key) => assigned.has(key));
+  }
+
   /** Brings the member nearer to its target; whether what it is to have now is something else. */
   reconcile(member: EpochMember, owned: ReadonlySet<string> | undefined): boolean {
     const before = member.state;
@@ -190,7 +211,7 @@ export class EpochGroup {
         return owner === undefined || owner === member;
       },
     });
-    if (after === before) return false;
+    if (after === before || isSameState(after, before)) return false;
     this.#release(member);
     member.state = after;
     if (after.epoch !== before.epoch) member.previousEpoch = before.epoch;
@@ -233,4 +254,15 @@ export class EpochGroup {
       })
       .join('\n');
   }
+}
+
+function isSameState(one: MemberState, other: MemberState): boolean {
+  const hasSame = (here: ReadonlyMap<string, unknown>, there: ReadonlyMap<string, unknown>) =>
+    here.size === there.size && [...here.keys()].every((key) => there.has(key));
+  return (
+    one.phase === other.phase &&
+    one.epoch === other.epoch &&
+    hasSame(one.assigned, other.assigned) &&
+    hasSame(one.revoking, other.revoking)
+  );
 }

@@ -3,6 +3,7 @@
  */
 
 import type { Cancel } from '../../base/clock.js';
+import type { StoredMember } from './epoch-member-entry.js';
 import { type MemberState, newMemberState } from './epoch-reconciliation.js';
 import { type EpochAssignorName, type EpochHeartbeat, isEpochAssignor } from './epoch-requests.js';
 import { TopicPattern } from './topic-pattern.js';
@@ -23,6 +24,8 @@ export class EpochMember {
   previousEpoch = 0;
   /** A static member that has left its place for a while. */
   isAway = false;
+  /** It was not heard of since the restart. */
+  isRestored = false;
   /** Monotonic time at which it is given up. */
   sessionEndMs = 0;
   cancelSession: Cancel | undefined;
@@ -52,6 +55,35 @@ export class EpochMember {
     this.rebalanceTimeoutMs = request.rebalanceTimeoutMs ?? this.rebalanceTimeoutMs;
     this.mayRead = request.mayRead ?? this.mayRead;
     return isOther;
+  }
+
+  /** As it was before a restart; what it may read is not known until it is heard of. */
+  static restore(stored: StoredMember): EpochMember {
+    const member = new EpochMember(stored.memberId, stored.instanceId);
+    const { pattern, assignor, state } = stored;
+    member.rackId = stored.rackId;
+    member.clientId = stored.clientId;
+    member.clientHost = stored.clientHost;
+    member.rebalanceTimeoutMs = stored.rebalanceTimeoutMs;
+    member.topics = stored.topics;
+    member.pattern = patternOf(pattern, undefined);
+    if (assignor !== undefined && isEpochAssignor(assignor)) member.assignor = assignor;
+    member.state = state;
+    member.previousEpoch = stored.previousEpoch;
+    member.isAway = stored.isAway;
+    const had = new Set([...state.assigned.values()].map(({ at }) => at.topic));
+    member.mayRead = (topic) => had.has(topic);
+    member.isRestored = true;
+    return member;
+  }
+
+  /** As it is kept. */
+  stored(): StoredMember {
+    const { memberId, instanceId, rackId, clientId, clientHost, rebalanceTimeoutMs } = this;
+    const { topics, pattern, assignor, state, previousEpoch, isAway } = this;
+    const named = { memberId, instanceId, rackId, clientId, clientHost, rebalanceTimeoutMs };
+    const wants = { topics, pattern: pattern?.source ?? '', assignor };
+    return { ...named, ...wants, state, previousEpoch, isAway };
   }
 
   /** Another process has the place of this static member. */

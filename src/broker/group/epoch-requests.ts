@@ -46,6 +46,11 @@ export interface EpochHeartbeatResult {
   readonly heartbeatIntervalMs: number;
   /** What it is to have; undefined: as it was told before. */
   readonly assignment: readonly EpochPartition[] | undefined;
+  /**
+   * Resolves when what has changed is durable: only then may the member be told. Rejects with what
+   * an append rejects with.
+   */
+  readonly stored: Promise<void>;
 }
 
 export const epochAssignorNames = ['uniform', 'range'] as const;

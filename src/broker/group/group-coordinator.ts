@@ -16,7 +16,6 @@ import { limits } from '../../base/limits.js';
 import { resolveOptions } from '../../base/options.js';
 import type { StateLog } from '../state/state-log.js';
 import { EpochCoordinator } from './epoch-coordinator.js';
-import { EpochGroup } from './epoch-group.js';
 import type { Group } from './group.js';
 import { GroupAdmin } from './group-admin.js';
 import { checkAssignments, checkCompatible, checkJoin, checkRoom } from './group-admission.js';
@@ -82,7 +81,7 @@ export class GroupCoordinator {
     const rebalancer = new GroupRebalancer({ clock, config, onSettled });
     const checkOpen = () => this.#checkOpen();
     const { newId } = environment;
-    const own = { clock, config, directory, topics, newId, onSettled, checkOpen };
+    const own = { clock, config, directory, topics, newId, store, checkOpen };
     const epochs = new EpochCoordinator(own);
     const shared = { clock, config, directory, rebalancer, epochs, store, topics, checkOpen };
     this.epochs = epochs;
@@ -276,7 +275,7 @@ export class GroupCoordinator {
       this.#isClosed = true;
       for (const group of this.#directory.groups) {
         // Members are gone with the process that they are in: that dates the group.
-        if (group.size > 0) this.#note(group, this.#environment.clock.nowMs());
+        if (group.members.length > 0) this.#note(group, this.#environment.clock.nowMs());
         this.epochs.shut(group);
         this.#rebalancer.shut(group, 'closed');
       }
@@ -376,7 +375,7 @@ export class GroupCoordinator {
     for (const [groupId, facts] of this.#store.groups) {
       const { protocolType, generation, emptySinceMs, hasEpochs } = facts;
       const group = this.#directory.add(groupId, protocolType, generation, emptySinceMs ?? nowMs);
-      if (hasEpochs) group.becomeEpochs(new EpochGroup(generation));
+      if (hasEpochs) this.epochs.restore(group, this.#store.takeMembers(groupId));
     }
     for (const groupId of this.#store.committers) this.#directory.findOrAdd(groupId, nowMs);
   }

@@ -4,6 +4,7 @@
  *     offset/<topic>/<partition>/<group>   [1, offset, epoch, metadata, committed at]
  *     group/<group>                        [1, protocol type, generation, empty since or null],
  *                                          and 'epochs' behind it when it is of the newer protocol
+ *     member/...                           one of the newer protocol: `epoch-member-entry.ts`
  *     transaction/<producer id>            [1, epoch]: its offsets are in the same batch
  *
  * A topic's name has no slash, so a group's may have any. Times are wall times in milliseconds.
@@ -12,6 +13,7 @@
 
 import { createError } from '../../base/errors.js';
 import type { StateEntry, StateValue } from '../state/state-log.js';
+import { memberNameIn, readMember, type StoredMember } from './epoch-member-entry.js';
 import type { TopicPartition } from './group-topics.js';
 
 export interface CommittedOffset extends TopicPartition {
@@ -48,6 +50,8 @@ export type LoadedEntry =
   | { readonly kind: 'no-offset'; readonly group: string; readonly at: TopicPartition }
   | { readonly kind: 'group'; readonly group: string; readonly facts: GroupFacts }
   | { readonly kind: 'no-group'; readonly group: string }
+  | { readonly kind: 'member'; readonly group: string; readonly member: StoredMember }
+  | { readonly kind: 'no-member'; readonly group: string; readonly memberId: string }
   | { readonly kind: 'mark'; readonly mark: OffsetMark }
   | { readonly kind: 'no-mark'; readonly producerId: number };
 
@@ -89,6 +93,11 @@ export function readEntry({ key, value }: StateEntry): LoadedEntry {
   if (group !== undefined) {
     if (value === null) return { kind: 'no-group', group };
     return { kind: 'group', group, facts: readGroup(key, value) };
+  }
+  const name = memberNameIn(key);
+  if (name !== undefined) {
+    if (value === null) return { kind: 'no-member', ...name };
+    return { kind: 'member', group: name.group, member: readMember(key, name, value) };
   }
   const [, digits] = MARK_KEY.exec(key) ?? [];
   if (digits !== undefined) return readMark(key, Number(digits), value);

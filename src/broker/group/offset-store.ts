@@ -12,6 +12,7 @@
 
 import type { StateEntry, StateLog } from '../state/state-log.js';
 import { partitionName } from './assignor-order.js';
+import { memberEntry, noMemberEntry, type StoredMember } from './epoch-member-entry.js';
 import type { TopicPartition } from './group-topics.js';
 import {
   type CommittedOffset,
@@ -30,6 +31,13 @@ import { OffsetHolds } from './offset-holds.js';
 /** Keys have 520 bytes at most, so this many removals fit in a batch of the smallest default. */
 const REMOVED_AT_ONCE_MAX = 1_000;
 
+/** What an operation has changed about the members of a group. */
+export interface MemberChanges {
+  readonly changed: Iterable<StoredMember>;
+  /** By their ids. */
+  readonly gone: Iterable<string>;
+}
+
 /** Must not throw. */
 type OffsetChange = (group: string, at: TopicPartition, offset: number | undefined) => void;
 
@@ -40,6 +48,8 @@ export class OffsetStore {
   readonly #onChange: OffsetChange;
   readonly #offsets = new Map<string, Map<string, CommittedOffset>>();
   readonly #groups = new Map<string, GroupFacts>();
+  /** Those that were there when the log was read, by group, until they are taken. */
+  readonly #members = new Map<string, Map<string, StoredMember>>();
   /** The epoch of the last transaction whose offsets were stored, by producer id. */
   readonly #marks = new Map<number, number>();
   #tail: Promise<unknown> = Promise.resolve();
@@ -150,6 +160,24 @@ export class OffsetStore {
     await this.#append([groupEntry(group, facts)], () => this.#groups.set(group, facts));
   }
 
+  /** The same of a group of the newer protocol, with the members that have changed or gone. */
+  async noteEpochs(group: string, facts: GroupFacts, changes: MemberChanges): Promise<void> {
+    const { changed, gone } = changes;
+    const entries = [
+      groupEntry(group, facts),
+      ...[...changed].map((member) => memberEntry(group, member)),
+      ...[...gone].map((memberId) => noMemberEntry(group, memberId)),
+    ];
+    await this.#append(entries, () => this.#groups.set(group, facts));
+  }
+
+  /** The members that the group had when the log was read; they are not kept here any longer. */
+  takeMembers(group: string): readonly StoredMember[] {
+    const members = [...(this.#members.get(group)?.values() ?? [])];
+    this.#members.delete(group);
+    return members;
+  }
+
   /** Removes a group with all its offsets, which go first. */
   async removeGroup(group: string): Promise<void> {
     await this.remove(group, this.offsets(group));
@@ -174,6 +202,10 @@ export class OffsetStore {
     if (entry.kind === 'offset') this.#set(entry.group, [entry.committed]);
     else if (entry.kind === 'no-offset') this.#unset(entry.group, [entry.at]);
     else if (entry.kind === 'group') this.#groups.set(entry.group, entry.facts);
+    else if (entry.kind === 'member') {
+      const known = this.#members.get(entry.group) ?? new Map<string, StoredMember>();
+      this.#members.set(entry.group, known.set(entry.member.memberId, entry.member));
+    } else if (entry.kind === 'no-member') this.#members.get(entry.group)?.delete(entry.memberId);
     else if (entry.kind === 'mark')
       this.#marks.set(entry.mark.producerId, entry.mark.producerEpoch);
     else if (entry.kind === 'no-mark') this.#marks.delete(entry.producerId);

@@ -3,11 +3,15 @@ package millrace.interop;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.RetriableCommitFailedException;
+import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -21,7 +25,7 @@ import java.util.function.BooleanSupplier;
 
 /**
  * Groups of the newer protocol: members that share, leave, come back and are refused; patterns; and
- * the change to the classic protocol and back.
+ * one that goes on over servers that die. Modes: live, follow TOPIC COUNT.
  */
 final class EpochGroups {
     private static final long WAIT_MS_MAX = 60_000;
@@ -33,7 +37,12 @@ final class EpochGroups {
     }
 
     public static void main(String[] args) throws Exception {
-        new EpochGroups(args[0]).live();
+        EpochGroups self = new EpochGroups(args[0]);
+        switch (args[1]) {
+            case "live" -> self.live();
+            case "follow" -> self.follow(args[2], Integer.parseInt(args[3]));
+            default -> throw new IllegalArgumentException(args[1]);
+        }
         System.out.println("done");
     }
 
@@ -130,6 +139,25 @@ final class EpochGroups {
         try (KafkaConsumer<String, String> one = consumer("g", Map.of())) {
             one.subscribe(List.of("e"));
             System.out.println("back read " + read(List.of(one), 10));
+        }
+    }
+
+    /** Reads all of a topic, over servers that die; what comes twice is printed twice. */
+    private void follow(String topic, int count) {
+        Set<String> seen = new HashSet<>();
+        try (KafkaConsumer<String, String> one = consumer("f", Map.of("max.poll.records", "20"))) {
+            one.subscribe(List.of(topic));
+            while (seen.size() < count) {
+                for (ConsumerRecord<String, String> record : one.poll(Duration.ofMillis(200))) {
+                    seen.add(record.value());
+                    System.out.println("value " + record.value());
+                }
+                try {
+                    one.commitSync(Duration.ofSeconds(5));
+                } catch (CommitFailedException | RetriableCommitFailedException | TimeoutException error) {
+                    System.out.println("not committed");
+                }
+            }
         }
     }
 

@@ -47,9 +47,9 @@ async function beat(
       return refusal(kafkaErrors.INVALID_REQUEST, "MemberId can't be empty.");
     }
     const { epochs } = await node.engine.groups.coordinator();
-    const { memberId, epoch, heartbeatIntervalMs, assignment } = epochs.heartbeat(
-      heartbeatOf(request, context),
-    );
+    const told = epochs.heartbeat(heartbeatOf(request, context));
+    const { memberId, epoch, heartbeatIntervalMs, assignment } = told;
+    await told.stored;
     return {
       throttleTimeMs: 0,
       errorCode: kafkaErrors.NONE,
