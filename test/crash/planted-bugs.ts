@@ -5,12 +5,7 @@
 
 import type { Plant } from '../support/planted-copy.js';
 
-export interface PlantedBug extends Plant {
-  /** Who hunts it first: `cleaning` needs histories of compaction. */
-  readonly area?: 'cleaning';
-}
-
-export const plantedBugs: readonly PlantedBug[] = [
+export const plantedBugs: readonly Plant[] = [
   {
     name: 'a commit answers without a sync',
     changes: [
@@ -178,7 +173,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'groups are cleaned newest first',
-    area: 'cleaning',
     changes: [
       {
         file: 'storage/log-compaction',
@@ -189,7 +183,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a tombstone is dropped at once',
-    area: 'cleaning',
     changes: [
       {
         file: 'storage/compaction-keep',
@@ -200,7 +193,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a horizon counts as passed while it is ahead',
-    area: 'cleaning',
     changes: [
       {
         file: 'storage/compaction-keep',
@@ -211,7 +203,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the first dirty offset moves before the swaps',
-    area: 'cleaning',
     changes: [
       {
         file: 'storage/log-compaction',
@@ -222,7 +213,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a swap does not sync the directory',
-    area: 'cleaning',
     changes: [
       {
         file: 'storage/compaction-swap',
@@ -233,14 +223,12 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'cleaned records are not synced before the swap',
-    area: 'cleaning',
     changes: [
       { file: 'storage/compaction-output', find: 'this.#fileSystem.datasync(log);', replace: '' },
     ],
   },
   {
     name: 'a record that is superseded right behind itself is kept',
-    area: 'cleaning',
     changes: [
       {
         file: 'storage/compaction-map',
@@ -251,12 +239,10 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the empty last batch of a group is dropped',
-    area: 'cleaning',
     changes: [{ file: 'storage/compaction-keep', find: 'facts.isLast', replace: 'false' }],
   },
   {
     name: 'a recovery leaves segments that a committed swap replaces',
-    area: 'cleaning',
     changes: [
       {
         file: 'storage/swap-recovery',
@@ -267,21 +253,18 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an aborted record supersedes',
-    area: 'cleaning',
     changes: [
       { file: 'storage/compaction-map', find: 'this.#aborted.has(bytes, start) || ', replace: '' },
     ],
   },
   {
     name: 'the mark of a transaction goes before its records',
-    area: 'cleaning',
     changes: [
       { file: 'storage/compaction-keep', find: '!isMapped || hasData', replace: '!isMapped' },
     ],
   },
   {
     name: 'a full map claims the record that did not fit',
-    area: 'cleaning',
     changes: [
       { file: 'storage/compaction-map', find: 'mappedEnd = end;', replace: 'mappedEnd = end + 1;' },
     ],
