@@ -51,7 +51,7 @@ const pathNames = [
   'x'.repeat(250),
 ];
 
-test('a name is never a path: what leads out of the folder makes nothing', async (t) => {
+test('a name is never a path: what leads out of the folder is refused', async (t) => {
   const around = folderOf(t);
   const broker = await Broker.open(join(around, 'broker'));
   for (const name of pathNames) {
