@@ -42,7 +42,7 @@ export function addToExtents(
   extents: Extent[],
   batch: Omit<Extent, 'generation' | 'batches'>,
 ): void {
-  const { use, start, end, segment, nextOffset } = batch;
+  const { use, start, end, segment, file, position, nextOffset, roll } = batch;
   const last = extents.at(-1);
   if (last !== undefined && last.use === use && last.end === start && last.segment === segment) {
     last.end = end;
@@ -51,7 +51,21 @@ export function addToExtents(
     return;
   }
   use.pendingWrites += 1;
-  extents.push({ ...batch, generation: use.slab.generation, batches: 1 });
+  const { generation } = use.slab;
+  const batches = 1;
+  // Named one by one: a copy of an object is slower, and this is once for each commit.
+  extents.push({
+    use,
+    generation,
+    start,
+    end,
+    segment,
+    file,
+    position,
+    nextOffset,
+    batches,
+    roll,
+  });
 }
 
 const RECENT_MAX = 64;

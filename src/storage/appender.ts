@@ -31,10 +31,11 @@ import type { ProducerFields } from './batch-encoder.js';
 import { batchLastOffset } from './batch-header.js';
 import type { WritableLogCore } from './log-core.js';
 import { markContentOf } from './mark-content.js';
-import type { MarkContent, MarkKeeper } from './mark-keeper.js';
+import type { MarkKeeper } from './mark-keeper.js';
 import type { RecordInput } from './record.js';
 import type { Segment } from './segment.js';
 import { rollReason } from './segment-roll.js';
+import type { MarkContent } from './watermark.js';
 import {
   errnoOfStatus,
   STATUS_OK,
@@ -251,7 +252,7 @@ export class Appender implements WriterClient {
   }
 
   /** What the watermark says now, but for flags that the caller overrides. */
-  markContent(overrides: Partial<MarkContent> = {}): MarkContent {
+  markContent(overrides?: Partial<MarkContent>): MarkContent {
     const { durableAt, offsets } = this.#core;
     return markContentOf(this.#core, durableAt, offsets.durable, overrides);
   }

@@ -23,10 +23,11 @@ import { Epochs, epochsCrc } from './epochs.js';
 import type { WritableLogCore } from './log-core.js';
 import { epochsStep } from './log-creation.js';
 import { cutBack } from './log-cut.js';
-import type { MarkContent, MarkKeeper } from './mark-keeper.js';
+import type { MarkKeeper } from './mark-keeper.js';
 import type { RecordInput } from './record.js';
 import type { Segment } from './segment.js';
 import { segmentPath } from './segment-files.js';
+import type { MarkContent } from './watermark.js';
 import { isNoSpace } from './writer.js';
 
 const ROLL_REFUSED = 'no space is left to begin a segment; nothing was changed';

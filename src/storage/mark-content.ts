@@ -3,17 +3,17 @@
  */
 
 import type { LogPosition, WritableLogCore } from './log-core.js';
-import type { MarkContent } from './mark-keeper.js';
+import type { MarkContent } from './watermark.js';
 
 /** The content for a durable end at `offset`, which lies at `at` in the files. */
 export function markContentOf(
   core: WritableLogCore,
   at: LogPosition,
   offset: number,
-  overrides: Partial<MarkContent> = {},
+  overrides?: Partial<MarkContent>,
 ): MarkContent {
   const { flushBytes, bufferBytes, batchBytesMax } = core.config;
-  return {
+  const content: MarkContent = {
     bootId: core.bootId,
     nonce: core.nonce,
     epoch: Math.max(0, core.epochs.current),
@@ -30,6 +30,7 @@ export function markContentOf(
     startOffset: core.offsets.start,
     firstDirtyOffset: Math.max(core.firstDirtyOffset, core.offsets.start),
     epochsCrc: core.epochsCrc,
-    ...overrides,
   };
+  // Commits override nothing, and copy nothing.
+  return overrides === undefined ? content : { ...content, ...overrides };
 }

@@ -11,17 +11,14 @@ import { assert } from '../base/assert.js';
 import type { Cancel, Clock } from '../base/clock.js';
 import { limits } from '../base/limits.js';
 import {
-  encodeWatermark,
+  encodeMark,
   judgeWatermark,
+  type MarkContent,
   WATERMARK_BYTES,
   WATERMARK_FILE_BYTES,
   WATERMARK_SLOT_DISTANCE,
-  type Watermark,
 } from './watermark.js';
 import type { CommitMark, Slab, Writer, WriterFile, WriterStep } from './writer.js';
-
-/** What a watermark says, but for its running number. */
-export type MarkContent = Omit<Watermark, 'sequence'>;
 
 export class MarkKeeper {
   readonly #writer: Writer;
@@ -62,7 +59,7 @@ export class MarkKeeper {
   /** Encodes the mark of the next commit; the slab is the writer's until the commit is answered. */
   prepare(content: MarkContent): CommitMark {
     this.#sequence += 1;
-    encodeWatermark({ ...content, sequence: this.#sequence }, this.#slab.bytes, 0);
+    encodeMark(content, this.#sequence, this.#slab.bytes, 0);
     return { file: this.#file, slab: this.#slab, count: WATERMARK_BYTES };
   }
 
@@ -86,7 +83,7 @@ export class MarkKeeper {
     const steps = [this.#slot, other(this.#slot)].flatMap((slot): WriterStep[] => {
       this.#sequence += 1;
       const bytes = new Uint8Array(WATERMARK_BYTES);
-      encodeWatermark({ ...content, sequence: this.#sequence }, bytes, 0);
+      encodeMark(content, this.#sequence, bytes, 0);
       const position = slot * WATERMARK_SLOT_DISTANCE;
       const file = this.#file;
       return [

@@ -42,6 +42,7 @@ export class ProgressWaiters {
   }
 
   wake(): void {
+    if (this.#waiters.size === 0) return;
     for (const waiter of [...this.#waiters]) waiter.resolve();
   }
 }

@@ -102,8 +102,21 @@ export interface Watermark {
   readonly epochsCrc: number;
 }
 
+/** What a watermark says, but for its running number. */
+export type MarkContent = Omit<Watermark, 'sequence'>;
+
 /** Writes one slot's bytes to `target` at `start`. */
 export function encodeWatermark(watermark: Watermark, target: Uint8Array, start: number): void {
+  encodeMark(watermark, watermark.sequence, target, start);
+}
+
+/** The same of its parts: each commit writes one, and copies nothing for it. */
+export function encodeMark(
+  watermark: MarkContent,
+  sequence: number,
+  target: Uint8Array,
+  start: number,
+): void {
   assert(watermark.position >= 0, 'watermark position is not negative');
   assert(watermark.startOffset <= watermark.durableOffset, 'start is not beyond the durable end');
   const flags =
@@ -114,7 +127,7 @@ export function encodeWatermark(watermark: Watermark, target: Uint8Array, start:
   target.fill(0, start, start + WATERMARK_BYTES);
   writeUint32(target, start + MAGIC_POSITION, MAGIC);
   writeUint32(target, start + VERSION_POSITION, VERSION);
-  writeInt64(target, start + SEQUENCE_POSITION, watermark.sequence);
+  writeInt64(target, start + SEQUENCE_POSITION, sequence);
   writeHex(target, start + BOOT_ID_POSITION, watermark.bootId);
   writeBigInt64(target, start + NONCE_POSITION, watermark.nonce);
   writeUint32(target, start + EPOCH_POSITION, watermark.epoch);
