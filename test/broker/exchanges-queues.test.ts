@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { Broker } from '../../src/broker/broker.js';
 import { json } from '../../src/broker/topic/codec-json.js';
 import { SimBroker } from '../support/broker-fixture.js';
+import { settled } from '../support/fixtures.js';
 
 async function received(broker: Broker, name: string, max = 100): Promise<string[]> {
   const queue = await broker.queue(name);
@@ -72,6 +73,8 @@ test('exchange: what a queue has is passed on, as far as the queue has it', asyn
   );
   await fanout.publish('later', { delayMs: 1_000 });
   assert.deepEqual(await plain.receive(), []);
+  // Its time is known before it comes.
+  await settled();
   sim.clock.advance(1_000);
   const [delayed] = await plain.receive({ waitMs: 1 });
   assert.equal(String(delayed?.value), 'later');

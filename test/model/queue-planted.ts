@@ -74,8 +74,8 @@ export const plantedQueueBugs: readonly PlantedBug[] = [
   bug(
     'an expired message is given out',
     'broker/queue/queue-messages',
-    'await member.receive({ ...request, filter: this.expiry.filter })',
-    'await member.receive({ ...request })',
+    'const { filter } = this.expiry;\n        const endMs',
+    'const filter = undefined;\n        const endMs',
   ),
   bug(
     'a release loses its delay',

@@ -22,6 +22,7 @@ import type { MessageHome, QueueMessage } from './queue-message.js';
 import { type OpenMessages, openMessages } from './queue-messages.js';
 import type { QueueSurroundings } from './queue-opening.js';
 import type { QueueConfig } from './queue-options.js';
+import type { ReceiveRequest } from './queue-receive-options.js';
 import { planSend, type QueueMessageInput } from './queue-send-options.js';
 import { type OpenDelays, QueueSender, type StoredInTransaction } from './queue-sender.js';
 import type { SentMessage } from './queue-sent.js';
@@ -29,14 +30,6 @@ import { QueueRateMeter, type QueueStats } from './queue-stats.js';
 import { depthOf, statsOf } from './queue-stats-of.js';
 import { type QueueLevel, QueueWatch } from './queue-watch.js';
 import type { Replies } from './request-replies.js';
-
-export interface ReceiveRequest {
-  readonly max: number;
-  readonly maxBytes?: number | undefined;
-  readonly waitMs: number;
-  readonly signal?: AbortSignal | undefined;
-  readonly leaseMs?: number | undefined;
-}
 
 /** Told to end; what it does meanwhile is waited for. */
 export type QueueUser = (reason: 'deleted' | 'closed') => Promise<void>;
@@ -57,7 +50,7 @@ export class HostedQueue {
   #openDelays: OpenDelays | undefined;
   #isMakingDelays = false;
   #limits: QueueLimits | Promise<QueueLimits> | undefined;
-  #shared: Promise<QueueMember> | undefined;
+  #shared: QueueMember | Promise<QueueMember> | undefined;
 
   constructor(definition: QueueDefinition, topic: HostedTopic, around: QueueSurroundings) {
     this.#definition = definition;
@@ -215,36 +208,48 @@ export class HostedQueue {
     return member;
   }
 
-  /** The consumer that all calls of `Queue.receive` share. */
-  shared(): Promise<QueueMember> {
+  /** The consumer that all calls of `Queue.receive` share, or a promise of it. */
+  shared(): QueueMember | Promise<QueueMember> {
     this.checkOpen();
-    if (this.#shared === undefined) {
-      const joining = this.join({});
-      this.#shared = joining;
-      joining.catch(() => {
-        if (this.#shared === joining) this.#shared = undefined;
-      });
-    }
-    return this.#shared;
+    if (this.#shared !== undefined) return this.#shared;
+    const joining = this.join({}).then(
+      (member) => {
+        this.#shared = member;
+        return member;
+      },
+      (error: unknown) => {
+        this.#shared = undefined;
+        throw error;
+      },
+    );
+    this.#shared = joining;
+    return joining;
   }
 
   /** Messages, at least one unless the wait is over; those that cannot be read are dead letters. */
-  async receiveBy<Output>(
+  receiveBy<Output>(
     member: QueueMember,
     codec: Codec<Output, never>,
     home: MessageHome,
-    { waitMs, ...request }: ReceiveRequest,
+    request: ReceiveRequest,
+  ): Promise<QueueMessage<Output>[]> {
+    const open = this.#open;
+    if (open === undefined || this.#state !== 'open') {
+      return this.#receiveLater(member, codec, home, request);
+    }
+    this.#noteRates(open);
+    return open.receive(member, codec, home, request);
+  }
+
+  async #receiveLater<Output>(
+    member: QueueMember,
+    codec: Codec<Output, never>,
+    home: MessageHome,
+    request: ReceiveRequest,
   ): Promise<QueueMessage<Output>[]> {
     const messages = await this.messages();
-    const endMs = this.clock.monotonicMs() + waitMs;
     this.#noteRates(messages);
-    for (let leftMs = waitMs; ; leftMs = endMs - this.clock.monotonicMs()) {
-      const found = await messages.receive(member, codec, home, {
-        ...request,
-        waitMs: Math.max(leftMs, 0),
-      });
-      if (found.messages.length > 0 || found.isOver || leftMs <= 0) return found.messages;
-    }
+    return await messages.receive(member, codec, home, request);
   }
 
   /** Of a message that was handed out. */

@@ -11,7 +11,6 @@ import { QueueExpiry } from './queue-expiry.js';
 import type {
   DeadLetters,
   FinishedMessage,
-  MemberRequest,
   QueueDelivery,
   QueueGroup,
   QueueMember,
@@ -27,6 +26,7 @@ import {
   type QueueSurroundings,
 } from './queue-opening.js';
 import { NO_DEAD_LETTER, type QueueConfig } from './queue-options.js';
+import type { ReceiveRequest } from './queue-receive-options.js';
 import { readMessages } from './queue-values.js';
 
 export interface OpenMessagesParts {
@@ -37,12 +37,6 @@ export interface OpenMessagesParts {
   readonly finished: (finished: readonly FinishedMessage[] | undefined) => void;
   /** Whether somebody wants to hear of what is finished. */
   readonly wantsFinished: () => boolean;
-}
-
-export interface FoundMessages<Output> {
-  readonly messages: QueueMessage<Output>[];
-  /** There will be no more: the wait is over, or the consumer is closed. */
-  readonly isOver: boolean;
 }
 
 export async function openMessages(parts: OpenMessagesParts): Promise<OpenMessages> {
@@ -97,19 +91,28 @@ export class OpenMessages {
     return this.#parts.definition().config;
   }
 
-  /** What is there for this consumer; what cannot be read goes to the dead letters. */
+  /**
+   * Messages for this consumer: at least one, unless the wait is over or the consumer is closed.
+   * What cannot be read goes to the dead letters.
+   */
   async receive<Output>(
     member: QueueMember,
     codec: Codec<Output, never>,
     home: MessageHome,
-    request: MemberRequest,
-  ): Promise<FoundMessages<Output>> {
-    const deliveries = await member.receive({ ...request, filter: this.expiry.filter });
-    if (deliveries.length === 0) return { messages: [], isOver: true };
-    const read = readMessages(home, codec, deliveries);
-    const { messages, unreadable } = read instanceof Promise ? await read : read;
-    for (const { delivery, error } of unreadable) await this.#bury(delivery, error);
-    return { messages, isOver: false };
+    { max, maxBytes, waitMs, signal, leaseMs }: ReceiveRequest,
+  ): Promise<QueueMessage<Output>[]> {
+    const { clock } = this.#parts.around;
+    const { filter } = this.expiry;
+    const endMs = clock.monotonicMs() + waitMs;
+    for (let leftMs = waitMs; ; leftMs = Math.max(endMs - clock.monotonicMs(), 0)) {
+      const request = { max, maxBytes, waitMs: leftMs, signal, leaseMs, filter };
+      const deliveries = await member.receive(request);
+      if (deliveries.length === 0) return [];
+      const read = readMessages(home, codec, deliveries);
+      const { messages, unreadable } = read instanceof Promise ? await read : read;
+      for (const { delivery, error } of unreadable) await this.#bury(delivery, error);
+      if (messages.length > 0 || leftMs === 0) return messages;
+    }
   }
 
   /** Takes the oldest that nobody has out of the queue; resolves to their number. */

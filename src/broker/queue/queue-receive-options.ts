@@ -5,7 +5,6 @@
 import { createError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import { type GivenOptions, optionTable, resolveOptions } from '../../base/options.js';
-import type { ReceiveRequest } from './hosted-queue.js';
 import { queueOptionTable } from './queue-options.js';
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -34,6 +33,15 @@ export const receiveOptionTable = optionTable({
     doc: 'For how long others do not get these messages; automatic is what the queue says.',
   },
 });
+
+/** What is asked for, resolved. */
+export interface ReceiveRequest {
+  readonly max: number;
+  readonly maxBytes?: number | undefined;
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly leaseMs?: number | undefined;
+}
 
 export interface ReceiveOptions extends GivenOptions<typeof receiveOptionTable> {
   /** Ends the wait with the signal's reason. */

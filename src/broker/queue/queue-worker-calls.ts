@@ -26,7 +26,7 @@ import { type QueueWorkerConfig, retryOptions } from './queue-worker-options.js'
 import { LeaseRenewals } from './queue-worker-renewals.js';
 import type { WorkerMember, WorkerSource, WorkMessage } from './queue-worker-source.js';
 import { noCounts, type QueueWorkerStats } from './queue-worker-stats.js';
-import { type CallVerdict, verdictOf } from './queue-worker-verdict.js';
+import { type CallVerdict, type FailurePolicy, verdictOf } from './queue-worker-verdict.js';
 
 export interface CallsParts<Message extends WorkMessage> {
   readonly clock: Clock;
@@ -57,6 +57,10 @@ export class WorkerCalls<Message extends WorkMessage> {
   /** Calls whose messages are to be acknowledged before their handlers are called. */
   #accepting: QueueCall<Message>[] = [];
   #retry: { readonly of: unknown; readonly config: RetryConfig } | undefined;
+  readonly #policy = (): FailurePolicy => {
+    const { prng, config } = this.#parts;
+    return { prng, retryIf: config.retryIf, retry: this.#retryConfig() };
+  };
   #isOpen = true;
   #isGone = false;
   #isPumping = false;
@@ -293,10 +297,7 @@ export class WorkerCalls<Message extends WorkMessage> {
   #ended(call: QueueCall<Message>, end: AttemptEnd): void {
     const { ending, isToldToEnd, attempt: failures } = call;
     const facts = { end, isOpen: ending === 'open', isToldToEnd, failures };
-    const verdict = verdictOf(facts, () => {
-      const { prng, config } = this.#parts;
-      return { prng, retryIf: config.retryIf, retry: this.#retryConfig() };
-    });
+    const verdict = verdictOf(facts, this.#policy);
     this.#carryOut(call, verdict);
     if (end.kind === 'success') this.#counts.succeeded += 1;
     else if (!isToldToEnd) this.#tellFailure(call, end.error, verdict);

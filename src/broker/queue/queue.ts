@@ -11,11 +11,16 @@ import type { Codec } from '../topic/codec.js';
 import type { SentInTransaction, Transaction } from '../transaction/transaction.js';
 import type { HostedQueue } from './hosted-queue.js';
 import type { MessageOrReceipt } from './queue-endings.js';
+import type { QueueMember } from './queue-group.js';
 import type { QueueHandler } from './queue-handler.js';
 import type { QueueMessage, RejectOptions, ReleaseOptions } from './queue-message.js';
 import { QueueMessageHome } from './queue-message-home.js';
 import type { QueueConfig, QueueOptions } from './queue-options.js';
-import { type ReceiveOptions, resolveReceiveOptions } from './queue-receive-options.js';
+import {
+  type ReceiveOptions,
+  type ReceiveRequest,
+  resolveReceiveOptions,
+} from './queue-receive-options.js';
 import { QueueReceiver, type QueueReceiverOptions } from './queue-receiver.js';
 import { answering, type RequestOptions, requestBy } from './queue-request.js';
 import type { QueueMessageInput, QueueSendOptions } from './queue-send-options.js';
@@ -144,10 +149,19 @@ export class Queue<Output, Input = Output> {
    * acknowledged, released, rejected or extended. Rejects with OPTION_UNKNOWN, OPTION_INVALID, the
    * signal's reason, UNKNOWN_QUEUE, BROKER_CLOSED, and what reading a log rejects with.
    */
-  async receive(options?: ReceiveOptions): Promise<QueueMessage<Output>[]> {
-    const request = resolveReceiveOptions(options, this.name);
-    const member = await this.hosted.shared();
-    return await this.hosted.receiveBy(member, this.codec, this.#messages, request);
+  receive(options?: ReceiveOptions): Promise<QueueMessage<Output>[]> {
+    try {
+      const request = resolveReceiveOptions(options, this.name);
+      const member = this.hosted.shared();
+      if (!(member instanceof Promise)) return this.#receiveBy(member, request);
+      return member.then((joined) => this.#receiveBy(joined, request));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #receiveBy(member: QueueMember, request: ReceiveRequest): Promise<QueueMessage<Output>[]> {
+    return this.hosted.receiveBy(member, this.codec, this.#messages, request);
   }
 
   /** A consumer of its own. Throws OPTION_UNKNOWN, OPTION_INVALID, UNKNOWN_QUEUE, BROKER_CLOSED. */

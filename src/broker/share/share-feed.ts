@@ -201,7 +201,7 @@ export class ShareFeed {
 
   /** Offers all records of the batch, as there is room for them. */
   async #offer(batch: Batch, isOn: () => boolean): Promise<void> {
-    let left = this.#target.offer([...batch], batch.bytes);
+    let left = this.#target.offer(batch.toArray(), batch.bytes);
     while (left.length > 0) {
       this.#isFull = true;
       this.#moved();

@@ -50,7 +50,7 @@ export function keyText({ group, topicId, partition }: DeliveryKey): string {
 }
 
 export function encodeEntry(key: string, generation: number, part: DeliveryPart): RecordInput {
-  return { key, value: pack([...encodePart(part), generation]) };
+  return { key, value: pack(encodePart(part).concat(generation)) };
 }
 
 export function lifeEntry(life: number): RecordInput {

@@ -112,7 +112,8 @@ export class DeliveryLedger {
   /** There is nothing at offsets in [first, end) that are not known. */
   skip(first: number, end: number): void {
     const from = Math.max(first, this.#startOffset);
-    if (from >= end) return;
+    // Mostly there is nothing between the messages of a log.
+    if (from >= end || this.#known.firstMissing(from) >= end) return;
     for (const run of [...this.#known.missing(from, end)]) this.#pass(run, 'Archived');
   }
 
