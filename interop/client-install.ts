@@ -151,6 +151,8 @@ export class ClientInstaller {
 
 function tailOf(exit: ChildExit): string {
   const lines = (readOutput(exit.stdoutFile) + readOutput(exit.stderrFile)).trim().split('\n');
-  const errors = lines.filter((line) => /error/i.test(line));
-  return (errors[0] ?? lines.at(-1) ?? '').slice(0, REASON_CHARACTERS_MAX);
+  // What stopped make or threw says more than what npm says of it.
+  const telling = lines.find((line) => /\*\*\*|Error: /.test(line));
+  const error = telling ?? lines.find((line) => /error/i.test(line)) ?? lines.at(-1) ?? '';
+  return error.slice(0, REASON_CHARACTERS_MAX);
 }

@@ -50,6 +50,22 @@ export const clientScripts: readonly ClientScript[] = [
     isQuick: false,
   },
   {
+    name: 'node-rdkafka',
+    language: 'JavaScript',
+    script: 'rdkafka-client.mjs',
+    packages: ['node-rdkafka'],
+    sections: ['admin', ...everyCodec, ...more],
+    isQuick: false,
+  },
+  {
+    name: 'confluent-javascript',
+    language: 'JavaScript',
+    script: 'rdkafka-client.mjs',
+    packages: ['@confluentinc/kafka-javascript'],
+    sections: ['admin', ...everyCodec, ...more],
+    isQuick: false,
+  },
+  {
     name: 'kafka-python',
     language: 'Python',
     script: 'kafka_python_client.py',
