@@ -112,7 +112,7 @@ export async function readSmallFile(
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw fromSystem(error, path);
   } finally {
-    await file?.close();
+    if (file !== undefined) await withOurErrors(file.close(), path);
   }
 }
 

@@ -138,3 +138,14 @@ test('read-only: after a kill, shows what the watermark promises', async () => {
   assert.deepEqual(await readValues(reader), names(5));
   assert.deepEqual(later.content(), before);
 });
+
+test('read-only: a small file that cannot be closed is told by a code', async () => {
+  const sim = new SimLog();
+  await fill(await sim.open(), ['a']);
+  const reader = await sim.open({ readOnly: true });
+  sim.disk.fail({ name: 'readerClose', path: 'watermark', errno: 'EIO' });
+  const { facts } = await rejection(readValues(reader), 'IO_FAILED');
+  assert.equal(facts['errno'], 'EIO');
+  assert.deepEqual(await readValues(reader), ['a']);
+  await reader.close();
+});
