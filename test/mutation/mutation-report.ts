@@ -7,6 +7,8 @@ export interface MutationScore {
   mutants: number;
   /** By a test that failed or did not end. */
   noticed: number;
+  /** Those of them that were given up: on a busy machine some may be slow and no more. */
+  endless: number;
 }
 
 export interface PartReport {
@@ -36,17 +38,19 @@ interface Report {
   readonly files: Readonly<Record<string, ReportedFile>>;
 }
 
-const NOTICED = ['Killed', 'Timeout'];
+const ENDLESS = 'Timeout';
+const NOTICED = ['Killed', ENDLESS];
 const UNNOTICED = ['Survived', 'NoCoverage'];
 const SHOWN_COLUMNS_MAX = 160;
 
 export function emptyScore(): MutationScore {
-  return { mutants: 0, noticed: 0 };
+  return { mutants: 0, noticed: 0, endless: 0 };
 }
 
 export function addScore(total: MutationScore, more: MutationScore): void {
   total.mutants += more.mutants;
   total.noticed += more.noticed;
+  total.endless += more.endless;
 }
 
 /** With one digit behind the point; nothing to notice is all noticed. */
@@ -62,6 +66,7 @@ export function readReport(json: string): PartReport {
       if (!NOTICED.includes(status) && !UNNOTICED.includes(status)) continue;
       score.mutants += 1;
       if (NOTICED.includes(status)) score.noticed += 1;
+      if (status === ENDLESS) score.endless += 1;
     }
     return { path, score };
   });

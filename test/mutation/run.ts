@@ -62,7 +62,8 @@ function main(): number {
     for (const { score } of report.files) addScore(total, score);
   }
   const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1);
-  console.log(`${total.noticed} of ${total.mutants} noticed: ${percent(total)} %, ${minutes} min`);
+  const counts = `${total.noticed} of ${total.mutants} noticed, ${total.endless} without an end`;
+  console.log(`${counts}: ${percent(total)} %, ${minutes} min`);
   return Number(percent(total)) >= SCORE_MIN ? 0 : 1;
 }
 
@@ -147,7 +148,7 @@ function print(part: MutationPart, { files, survivors }: PartReport): void {
   for (const { path, score } of files) {
     console.log(
       `${part.name.padEnd(12)} ${path.padEnd(44)} ${score.noticed} of ${score.mutants},` +
-        ` ${percent(score)} %`,
+        ` ${percent(score)} %, ${score.endless} without an end`,
     );
   }
   for (const survivor of survivors) console.log(`  ${survivor}`);
