@@ -5,18 +5,18 @@
 
 import type { Prng } from '../src/base/prng.js';
 import {
+  DELAYED_HEADER,
+  delayedHeader,
+  readDelayedHeader,
+} from '../src/broker/delayed/delayed-header.js';
+import { PAGE_ENTRIES, PageReader, PageWriter } from '../src/broker/delayed/delayed-page.js';
+import { type DelayedFact, factRecord, readFact } from '../src/broker/delayed/delayed-state.js';
+import {
   decodeAssignment,
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
 } from '../src/broker/group/group-subscription-format.js';
-import {
-  DELAYED_HEADER,
-  delayedHeader,
-  readDelayedHeader,
-} from '../src/broker/queue/delayed-header.js';
-import { PAGE_ENTRIES, PageReader, PageWriter } from '../src/broker/queue/delayed-page.js';
-import { type DelayedFact, factRecord, readFact } from '../src/broker/queue/delayed-state.js';
 import {
   encodeEntry,
   keyText,

@@ -7,12 +7,12 @@
 import { hasCode } from '../base/errors.js';
 import type { BrokerEnvironment } from './broker-environment.js';
 import type { BrokerShares } from './broker-shares.js';
+import { DelayedMessages } from './delayed/delayed-messages.js';
+import { delayedTopicName, delayedTopicOptions } from './delayed/delayed-topic.js';
 import { deadTopicOptions } from './process/process-dead-letters.js';
 import { WAITS } from './producer/deduplication-window.js';
 import type { Deduplications } from './producer/deduplications.js';
 import type { ProducerCore } from './producer/producer-core.js';
-import { DelayedMessages } from './queue/delayed-messages.js';
-import { delayedTopicName, delayedTopicOptions } from './queue/delayed-topic.js';
 import { HostedQueue } from './queue/hosted-queue.js';
 import { Queue, type QueueHome } from './queue/queue.js';
 import type { QueueDefinition } from './queue/queue-definition.js';
@@ -23,7 +23,6 @@ import type { QueueSurroundings } from './queue/queue-opening.js';
 import { NO_DEAD_LETTER, type QueueOptions } from './queue/queue-options.js';
 import { QueueRegistry } from './queue/queue-registry.js';
 import type { OpenDelays } from './queue/queue-sender.js';
-import type { TriageTarget } from './queue/queue-triage-move.js';
 import type { Replies } from './queue/request-replies.js';
 import { DeadLetterMover } from './share/dead-letter-mover.js';
 import type { OpenStates } from './state/open-states.js';
@@ -32,6 +31,7 @@ import type { HostedTopic } from './topic/hosted-topic.js';
 import { internalFolder, isInternalName } from './topic/topic-name.js';
 import type { TopicRegistry } from './topic/topic-registry.js';
 import type { TransactionCoordinator } from './transaction/transaction-coordinator.js';
+import type { TriageTarget } from './triage/queue-triage-move.js';
 
 const DEFINITIONS = internalFolder('queues');
 

@@ -74,7 +74,6 @@ export type { WritableOptions } from './producer/producer-stream.js';
 export type { Queue, QueueConsumeOptions } from './queue/queue.js';
 export type { QueueDescription, QueueSummary } from './queue/queue-description.js';
 export type { MessageOrReceipt } from './queue/queue-endings.js';
-export type { QueueHandler, QueueHandlerContext } from './queue/queue-handler.js';
 export type {
   QueueMessage,
   RejectOptions,
@@ -97,26 +96,7 @@ export type {
 } from './queue/queue-send-options.js';
 export type { SentMessage } from './queue/queue-sent.js';
 export type { QueueRates, QueueStats } from './queue/queue-stats.js';
-export type {
-  ErrorGroupsPage,
-  PeekedMessage,
-  PeekedPage,
-  Redriven,
-  Replayed,
-} from './queue/queue-triage.js';
-export type { ErrorGroup, TriageFilter } from './queue/queue-triage-filter.js';
-export type { DeadLetterNote } from './queue/queue-triage-letter.js';
-export type {
-  PageOptions,
-  PurgeOptions,
-  RedriveOptions,
-  ReplayOptions,
-  TriageRate,
-} from './queue/queue-triage-options.js';
 export type { QueueLevel, WhenOptions } from './queue/queue-watch.js';
-export type { QueueWorker } from './queue/queue-worker.js';
-export type { QueueRateOptions, QueueWorkerOptions } from './queue/queue-worker-options.js';
-export type { QueueWorkerStats } from './queue/queue-worker-stats.js';
 export type { RequestStats } from './queue/request-replies.js';
 export type { ShareConsumer, SharedMessage } from './share/share-consumer.js';
 export {
@@ -177,3 +157,23 @@ export type {
   TransactionOptions,
 } from './transaction/transaction-options.js';
 export type { TransactionalProducer } from './transaction/transactional-producer.js';
+export type {
+  ErrorGroupsPage,
+  PeekedMessage,
+  PeekedPage,
+  Redriven,
+  Replayed,
+} from './triage/queue-triage.js';
+export type { ErrorGroup, TriageFilter } from './triage/queue-triage-filter.js';
+export type { DeadLetterNote } from './triage/queue-triage-letter.js';
+export type {
+  PageOptions,
+  PurgeOptions,
+  RedriveOptions,
+  ReplayOptions,
+  TriageRate,
+} from './triage/queue-triage-options.js';
+export type { QueueHandler, QueueHandlerContext } from './worker/queue-handler.js';
+export type { QueueWorker } from './worker/queue-worker.js';
+export type { QueueRateOptions, QueueWorkerOptions } from './worker/queue-worker-options.js';
+export type { QueueWorkerStats } from './worker/queue-worker-stats.js';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DelayedLimits } from '../../src/broker/queue/delayed-limits.js';
+import type { DelayedLimits } from '../../src/broker/delayed/delayed-limits.js';
 import { DelayedWorld, quiet } from '../support/delayed-fixture.js';
 import { rejection } from '../support/fixtures.js';
 

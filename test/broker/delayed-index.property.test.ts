@@ -5,11 +5,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MillraceError } from '../../src/base/errors.js';
 import type { Prng } from '../../src/base/prng.js';
-import { DUE_MS_MAX } from '../../src/broker/queue/delayed-entry.js';
-import { DelayedHeap } from '../../src/broker/queue/delayed-heap.js';
-import { DelayedIndex } from '../../src/broker/queue/delayed-index.js';
-import { PAGE_ENTRIES, PageReader, PageWriter } from '../../src/broker/queue/delayed-page.js';
-import type { DelayedRun, PageStore } from '../../src/broker/queue/delayed-run.js';
+import { DUE_MS_MAX } from '../../src/broker/delayed/delayed-entry.js';
+import { DelayedHeap } from '../../src/broker/delayed/delayed-heap.js';
+import { DelayedIndex } from '../../src/broker/delayed/delayed-index.js';
+import { PAGE_ENTRIES, PageReader, PageWriter } from '../../src/broker/delayed/delayed-page.js';
+import type { DelayedRun, PageStore } from '../../src/broker/delayed/delayed-run.js';
 import { testRuns, testSeed, withSeed } from '../support/seed.js';
 
 interface Entry {

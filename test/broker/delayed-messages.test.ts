@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { delayedIdOf } from '../../src/broker/queue/delayed-header.js';
+import { delayedIdOf } from '../../src/broker/delayed/delayed-header.js';
 import { DelayedWorld, quiet } from '../support/delayed-fixture.js';
 import { rejection } from '../support/fixtures.js';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Prng } from '../../src/base/prng.js';
-import type { DelayedLimits } from '../../src/broker/queue/delayed-limits.js';
+import type { DelayedLimits } from '../../src/broker/delayed/delayed-limits.js';
 import { SimBroker } from '../support/broker-fixture.js';
 import { DelayedWorld, quiet } from '../support/delayed-fixture.js';
 import { withSeed } from '../support/seed.js';

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Broker } from '../../src/broker/broker.js';
-import type { QueueHandlerContext } from '../../src/broker/queue/queue-handler.js';
 import type { QueueMessage } from '../../src/broker/queue/queue-message.js';
-import type { QueueWorker } from '../../src/broker/queue/queue-worker.js';
+import type { QueueHandlerContext } from '../../src/broker/worker/queue-handler.js';
+import type { QueueWorker } from '../../src/broker/worker/queue-worker.js';
 import { SimBroker } from '../support/broker-fixture.js';
 import { isPending, rejection, settled, thrown } from '../support/fixtures.js';
 

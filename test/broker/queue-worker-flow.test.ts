@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test } from 'node:test';
 import { createError } from '../../src/base/errors.js';
-import { queueWorkerDiagnostics } from '../../src/broker/queue/queue-worker-diagnostics.js';
-import { AHEAD_MAX, WorkerPrefetch } from '../../src/broker/queue/queue-worker-prefetch.js';
+import { queueWorkerDiagnostics } from '../../src/broker/worker/queue-worker-diagnostics.js';
+import { AHEAD_MAX, WorkerPrefetch } from '../../src/broker/worker/queue-worker-prefetch.js';
 import { isPending, rejection } from '../support/fixtures.js';
 import { WorkerWorld } from '../support/queue-worker-fixture.js';
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Prng } from '../../src/base/prng.js';
 import type { AttemptEnd } from '../../src/broker/process/attempt.js';
 import { resolveRetryOptions } from '../../src/broker/process/retry-policy.js';
-import { verdictOf } from '../../src/broker/queue/queue-worker-verdict.js';
+import { verdictOf } from '../../src/broker/worker/queue-worker-verdict.js';
 
 const error = new Error('planned');
 const ENDS = [

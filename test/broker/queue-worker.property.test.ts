@@ -13,8 +13,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Prng } from '../../src/base/prng.js';
-import type { QueueHandlerContext } from '../../src/broker/queue/queue-handler.js';
-import type { QueueWorker } from '../../src/broker/queue/queue-worker.js';
+import type { QueueHandlerContext } from '../../src/broker/worker/queue-handler.js';
+import type { QueueWorker } from '../../src/broker/worker/queue-worker.js';
 import { type FakeMessage, WorkerWorld } from '../support/queue-worker-fixture.js';
 import { testRuns, withSeed } from '../support/seed.js';
 

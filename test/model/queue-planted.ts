@@ -38,7 +38,7 @@ export const plantedQueueBugs: readonly PlantedBug[] = [
   ),
   bug(
     'the delay of a send is lost',
-    'broker/queue/delayed-header',
+    'broker/delayed/delayed-header',
     'const dueMs = value.readUIntBE(1, DUE_BYTES);',
     'const dueMs = value.readUIntBE(1, DUE_BYTES) - 2_000;',
   ),

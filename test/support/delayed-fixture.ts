@@ -3,9 +3,9 @@
  */
 
 import type { Broker } from '../../src/broker/broker.js';
-import type { DelayedLimits } from '../../src/broker/queue/delayed-limits.js';
-import { DelayedMessages } from '../../src/broker/queue/delayed-messages.js';
-import { delayedTopicOptions } from '../../src/broker/queue/delayed-topic.js';
+import type { DelayedLimits } from '../../src/broker/delayed/delayed-limits.js';
+import { DelayedMessages } from '../../src/broker/delayed/delayed-messages.js';
+import { delayedTopicOptions } from '../../src/broker/delayed/delayed-topic.js';
 import type { HostedTopic } from '../../src/broker/topic/hosted-topic.js';
 import type { PartitionLog } from '../../src/broker/topic/partition-log.js';
 import { SimBroker } from './broker-fixture.js';

@@ -6,9 +6,12 @@
 import type { ErrorCode } from '../../src/base/errors.js';
 import { createError } from '../../src/base/errors.js';
 import type { RetryOptions } from '../../src/broker/process/retry-policy.js';
-import type { QueueHandlerContext } from '../../src/broker/queue/queue-handler.js';
-import { QueueWorker } from '../../src/broker/queue/queue-worker.js';
-import type { QueueWorkerOptions } from '../../src/broker/queue/queue-worker-options.js';
+import { AcquiredBlock } from '../../src/broker/share/share-acquired.js';
+import { DeliveryState } from '../../src/broker/share/share-delivery.js';
+import type { ReceiptAnswer } from '../../src/broker/share/share-errors.js';
+import type { QueueHandlerContext } from '../../src/broker/worker/queue-handler.js';
+import { QueueWorker } from '../../src/broker/worker/queue-worker.js';
+import type { QueueWorkerOptions } from '../../src/broker/worker/queue-worker-options.js';
 import type {
   MemberRequest,
   MessageEndings,
@@ -17,10 +20,7 @@ import type {
   WorkerMember,
   WorkerSource,
   WorkMessage,
-} from '../../src/broker/queue/queue-worker-source.js';
-import { AcquiredBlock } from '../../src/broker/share/share-acquired.js';
-import { DeliveryState } from '../../src/broker/share/share-delivery.js';
-import type { ReceiptAnswer } from '../../src/broker/share/share-errors.js';
+} from '../../src/broker/worker/queue-worker-source.js';
 import { settled } from './fixtures.js';
 import { SimClock } from './sim-clock.js';
 

@@ -9,10 +9,10 @@
 import { assert } from '../../base/assert.js';
 import type { Clock } from '../../base/clock.js';
 import { createError } from '../../base/errors.js';
+import { delayedIdOf } from '../delayed/delayed-header.js';
 import type { Codec } from '../topic/codec.js';
 import type { HostedTopic } from '../topic/hosted-topic.js';
 import type { Transaction } from '../transaction/transaction.js';
-import { delayedIdOf } from './delayed-header.js';
 import { QueueBacklog } from './queue-backlog.js';
 import type { QueueDefinition } from './queue-definition.js';
 import { unknownQueue } from './queue-errors.js';

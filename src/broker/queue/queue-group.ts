@@ -8,7 +8,7 @@
 import type { LogRecord, RecordHeaderInput } from '../../storage/main.js';
 import type { DyingDelivery, MoveCause } from '../share/dead-letter-mover.js';
 import type { Transaction } from '../transaction/transaction.js';
-import type { TriagePartition } from './queue-triage-move.js';
+import type { TriagePartition } from '../triage/queue-triage-move.js';
 
 /** One delivery of a message: whoever has it ends it. */
 export interface QueueDelivery extends DyingDelivery {

@@ -13,8 +13,8 @@
 import { createError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import type { LogRecord, RecordHeader, RecordHeaderInput } from '../../storage/main.js';
+import { DELAYED_HEADER } from '../delayed/delayed-header.js';
 import { DEDUPLICATION_HEADER } from '../producer/deduplication-header.js';
-import { DELAYED_HEADER } from './delayed-header.js';
 
 export const GROUP_HEADER = 'millrace-group';
 export const TTL_HEADER = 'millrace-ttl';

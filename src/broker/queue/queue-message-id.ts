@@ -6,7 +6,7 @@
  */
 
 import type { RecordHeader } from '../../storage/main.js';
-import { DELAYED_HEADER } from './delayed-header.js';
+import { DELAYED_HEADER } from '../delayed/delayed-header.js';
 
 export function messageId(partition: number, offset: number): string {
   return `${partition}-${offset}`;

@@ -11,11 +11,11 @@ import type { LogRecord, RecordHeader } from '../../storage/main.js';
 import { EXCHANGE_HEADER, ROUTING_KEY_HEADER } from '../exchange/exchange-message.js';
 import type { Codec } from '../topic/codec.js';
 import type { Transaction } from '../transaction/transaction.js';
+import type { MessageEndings } from '../worker/queue-worker-source.js';
 import type { QueueDelivery } from './queue-group.js';
 import { groupIn, textIn, userHeaders } from './queue-headers.js';
 import { receivedId } from './queue-message-id.js';
 import { replyToIn } from './queue-reply-to.js';
-import type { MessageEndings } from './queue-worker-source.js';
 
 /** A codec whose values need no decoding. */
 export interface PlainCodec<Output> extends Codec<Output, never> {

@@ -11,7 +11,7 @@ import { createError } from '../../base/errors.js';
 import { optionTable, resolveOptions } from '../../base/options.js';
 import type { RecordHeader, RecordHeaderInput } from '../../storage/main.js';
 import { asInvalid, type Codec, encodeValue } from '../topic/codec.js';
-import type { QueueHandler } from './queue-handler.js';
+import type { QueueHandler } from '../worker/queue-handler.js';
 import { REPLY_TO_HEADER, replyToIn } from './queue-reply-to.js';
 import type { QueueSendOptions } from './queue-send-options.js';
 import type { Replies } from './request-replies.js';

@@ -13,6 +13,7 @@
 import { assert } from '../../base/assert.js';
 import { createError } from '../../base/errors.js';
 import { sha256Hex } from '../../base/hashing.js';
+import { delayedIdText } from '../delayed/delayed-header.js';
 import { DEDUPLICATION_HEADER } from '../producer/deduplication-header.js';
 import type { StoredPlace } from '../producer/deduplication-window.js';
 import { WAITS } from '../producer/deduplication-window.js';
@@ -23,7 +24,6 @@ import { sendDeduplicated } from '../producer/send-deduplicated.js';
 import { bytes, type Codec } from '../topic/codec.js';
 import type { HostedTopic } from '../topic/hosted-topic.js';
 import type { SentInTransaction, Transaction } from '../transaction/transaction.js';
-import { delayedIdText } from './delayed-header.js';
 import { DelayedToSend } from './queue-delayed-send.js';
 import type { Delays } from './queue-group.js';
 import { contentBytesOf } from './queue-headers.js';

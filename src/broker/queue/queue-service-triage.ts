@@ -6,9 +6,9 @@
  */
 
 import type { HolderOptions, HolderValue, QueueRequest } from '../../storage/main.js';
-import type { PeekedMessage, QueueTriage } from './queue-triage.js';
-import type { TriageFilter } from './queue-triage-filter.js';
-import type { DeadLetterNote } from './queue-triage-letter.js';
+import type { PeekedMessage, QueueTriage } from '../triage/queue-triage.js';
+import type { TriageFilter } from '../triage/queue-triage-filter.js';
+import type { DeadLetterNote } from '../triage/queue-triage-letter.js';
 
 type TriageRequest = Extract<
   QueueRequest,

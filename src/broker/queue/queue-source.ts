@@ -3,11 +3,11 @@
  */
 
 import type { Codec } from '../topic/codec.js';
+import type { WorkerSource } from '../worker/queue-worker-source.js';
 import type { HostedQueue } from './hosted-queue.js';
 import type { QueueDelivery, RefusedQueueDelivery } from './queue-group.js';
 import type { MessageHome, QueueMessage } from './queue-message.js';
 import type { OpenMessages } from './queue-messages.js';
-import type { WorkerSource } from './queue-worker-source.js';
 
 /** Reasons of dead letters that say nothing else. */
 const REJECTED = { reason: 'rejected', code: 'MESSAGE_REJECTED' };

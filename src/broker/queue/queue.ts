@@ -9,10 +9,28 @@ import { createError } from '../../base/errors.js';
 import { limits } from '../../base/limits.js';
 import type { Codec } from '../topic/codec.js';
 import type { SentInTransaction, Transaction } from '../transaction/transaction.js';
+import {
+  type ErrorGroupsPage,
+  type PeekedMessage,
+  type PeekedPage,
+  QueueTriage,
+  type Redriven,
+  type Replayed,
+} from '../triage/queue-triage.js';
+import type { TriageFilter } from '../triage/queue-triage-filter.js';
+import type {
+  PageOptions,
+  PurgeOptions,
+  RedriveOptions,
+  ReplayOptions,
+} from '../triage/queue-triage-options.js';
+import { type TriageHome, triageSource } from '../triage/queue-triage-source.js';
+import type { QueueHandler } from '../worker/queue-handler.js';
+import { QueueWorker } from '../worker/queue-worker.js';
+import type { QueueWorkerOptions } from '../worker/queue-worker-options.js';
 import type { HostedQueue } from './hosted-queue.js';
 import type { MessageOrReceipt } from './queue-endings.js';
 import type { QueueMember } from './queue-group.js';
-import type { QueueHandler } from './queue-handler.js';
 import type { QueueMessage, RejectOptions, ReleaseOptions } from './queue-message.js';
 import { QueueMessageHome } from './queue-message-home.js';
 import type { QueueConfig, QueueOptions } from './queue-options.js';
@@ -27,25 +45,7 @@ import type { QueueMessageInput, QueueSendOptions } from './queue-send-options.j
 import type { SentMessage } from './queue-sent.js';
 import { queueSource } from './queue-source.js';
 import type { QueueStats } from './queue-stats.js';
-import {
-  type ErrorGroupsPage,
-  type PeekedMessage,
-  type PeekedPage,
-  QueueTriage,
-  type Redriven,
-  type Replayed,
-} from './queue-triage.js';
-import type { TriageFilter } from './queue-triage-filter.js';
-import type {
-  PageOptions,
-  PurgeOptions,
-  RedriveOptions,
-  ReplayOptions,
-} from './queue-triage-options.js';
-import { type TriageHome, triageSource } from './queue-triage-source.js';
 import type { QueueLevel, WhenOptions } from './queue-watch.js';
-import { QueueWorker } from './queue-worker.js';
-import type { QueueWorkerOptions } from './queue-worker-options.js';
 
 export interface QueueConsumeOptions extends QueueWorkerOptions {
   /** What the handler returns is the reply to its message; see `request`. */

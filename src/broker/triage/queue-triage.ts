@@ -8,11 +8,11 @@
 
 import type { Clock } from '../../base/clock.js';
 import type { LogRecord, RecordHeader } from '../../storage/main.js';
+import { unknownQueue } from '../queue/queue-errors.js';
+import { groupIn } from '../queue/queue-headers.js';
+import { messageId } from '../queue/queue-message-id.js';
 import { asInvalid, type Codec } from '../topic/codec.js';
 import type { TransactionWork } from '../transaction/transaction.js';
-import { unknownQueue } from './queue-errors.js';
-import { groupIn } from './queue-headers.js';
-import { messageId } from './queue-message-id.js';
 import type { ErrorGroup } from './queue-triage-filter.js';
 import { checkFilter, ErrorGroups, matches, type TriageFilter } from './queue-triage-filter.js';
 import { type DeadLetterNote, noteIn, sentHeaders } from './queue-triage-letter.js';

@@ -2,8 +2,8 @@
  * What looking after a queue needs of it and of its broker.
  */
 
+import type { HostedQueue } from '../queue/hosted-queue.js';
 import type { TransactionWork } from '../transaction/transaction.js';
-import type { HostedQueue } from './hosted-queue.js';
 import type { TriageSource } from './queue-triage.js';
 import type { TriageTarget } from './queue-triage-move.js';
 

@@ -4,7 +4,7 @@
 
 import type { LogRecord, RecordHeader, RecordHeaderInput } from '../../storage/main.js';
 import { DEAD_LETTER_PREFIX } from '../process/process-dead-letter.js';
-import { groupIn, keptHeaders, userHeaders } from './queue-headers.js';
+import { groupIn, keptHeaders, userHeaders } from '../queue/queue-headers.js';
 
 export interface DeadLetterNote {
   /** The queue that the message was given up in; absent for other topics. */
