@@ -110,8 +110,8 @@ export class QueueLeases {
     const { message } = lease;
     const kind = kindOf(verb);
     if (answer !== 'accepted') return;
-    // Nobody had noticed that the lease was over.
-    const isLate = !ask.wasValid && !ask.isAgain;
+    // Nobody had noticed that the lease was over, or its transaction has let go meanwhile.
+    const isLate = (!ask.wasValid || ask.wasFrozen) && !ask.isAgain;
     if (isLate && message.ending === undefined)
       this.#begin({ ...ask, at: this.#times.now() }, detail);
     if (verb === 'extend') {

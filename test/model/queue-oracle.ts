@@ -420,6 +420,8 @@ const isHarmless: AnswerRule = (ask, answer) => {
 const isFrozen: AnswerRule = (ask, answer, now) => {
   const { heldBy } = ask.lease;
   if (!ask.wasFrozen || heldBy?.fate !== 'running' || !isValid(ask.lease, now)) return false;
+  // It is being undone, and nobody knows when it lets go.
+  if (heldBy.isThrown) return false;
   // Others may have been heard before it.
   if (ask.lease.message.unclearAsks > 1) return false;
   if (ask.lease.message.mayBePurged) return false;
